@@ -1,0 +1,23 @@
+//! The words that `front` and `back` speak: messages, names, positions, close codes and limits.
+//!
+//! This crate is pure. It opens no socket, reads no clock and starts no task, so every rule in it can be tested by
+//! calling a function. `docs/protocol.md` says the same in prose.
+
+pub mod client;
+pub mod close;
+pub mod limits;
+pub mod names;
+pub mod position;
+pub mod server;
+
+pub use client::{Ask, ClientMessage, Refusal};
+pub use close::{Advice, CloseCode};
+pub use names::{MessageId, Name, NameError, RoomName, SessionToken, UserId};
+pub use position::{Epoch, Position};
+pub use server::{ErrorBody, ErrorCode, Gap, GapReason, Message, OkBody, Person, Resume, RoomEntry, ServerMessage};
+
+/// The subprotocol that `Sec-WebSocket-Protocol` negotiates; the only one so far.
+pub const SUBPROTOCOL: &str = "chat.v1";
+
+/// The room of `ws://host:port/`.
+pub const LOBBY: &str = "lobby";

@@ -1,0 +1,318 @@
+//! Names and identifiers that can only be made by `parse`, so that whoever holds one need not check it again.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+
+use crate::limits;
+
+/// Why a word was refused. The sentence is meant for the person who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing is left after trimming.
+    Empty,
+    /// It has more than `limit` of `unit`.
+    TooLong {
+        /// The most that is allowed.
+        limit: usize,
+        /// What is counted: "characters" or "bytes".
+        unit: &'static str,
+    },
+    /// It contains a character that cannot be seen, or that changes how the rest is seen or addressed.
+    BadCharacter(char),
+    /// It stands for something else in an address (`.` and `..`).
+    Reserved,
+}
+
+impl NameError {
+    /// The limit that was passed, where that is the reason.
+    pub fn limit(&self) -> Option<usize> {
+        match self {
+            Self::TooLong { limit, .. } => Some(*limit),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "it is empty"),
+            Self::TooLong { limit, unit } => write!(f, "it is longer than {limit} {unit}"),
+            Self::BadCharacter(c) => write!(f, "the character U+{:04X} is not allowed in it", *c as u32),
+            Self::Reserved => write!(f, "'.' and '..' cannot be part of an address"),
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
+
+/// Declares a string type that only its `parse` can make: cheap to clone, serialised as the string.
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The word itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(word: $name) -> String {
+                word.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+pub(crate) use word;
+
+/// Shows the word in `{:?}`; a secret writes its own.
+macro_rules! debug_as_text {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+    )*};
+}
+pub(crate) use debug_as_text;
+
+word! {
+    /// The name of a room: NFC, 1 to 64 characters, usable as one segment of a path.
+    RoomName
+}
+word! {
+    /// The name of a person: NFC, 1 to 32 characters. Names need not be unique; [`UserId`] is.
+    Name
+}
+word! {
+    /// A request's `id`, chosen by the client: 1 to 64 bytes without control characters.
+    MessageId
+}
+word! {
+    /// The public id of a person: 16 base64url characters, a hash of the [`SessionToken`].
+    UserId
+}
+word! {
+    /// The secret that makes two connections the same person. Never logged, never sent to anybody else.
+    SessionToken
+}
+debug_as_text!(RoomName, Name, MessageId, UserId);
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken(secret)")
+    }
+}
+
+impl RoomName {
+    /// Normalises and checks the name of a room.
+    ///
+    /// # Errors
+    /// When it is empty, longer than [`limits::ROOM_CHARS`], has a character that cannot be seen, or could not be one
+    /// segment of a path (`/`, `\`, `.`, `..`).
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let name = visible(text, limits::ROOM_CHARS)?;
+        if let Some(c) = name.chars().find(|c| matches!(c, '/' | '\\')) {
+            return Err(NameError::BadCharacter(c));
+        }
+        if name == "." || name == ".." {
+            return Err(NameError::Reserved);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The room of `/`, [`crate::LOBBY`].
+    pub fn lobby() -> Self {
+        Self(crate::LOBBY.into())
+    }
+}
+
+impl Name {
+    /// Normalises and checks the name of a person.
+    ///
+    /// # Errors
+    /// When it is empty, longer than [`limits::NAME_CHARS`], or has a character that cannot be seen.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        visible(text, limits::NAME_CHARS).map(|name| Self(name.into()))
+    }
+
+    /// The name of somebody who gave none: `guest-` and the first characters of the public id.
+    pub fn guest(user: &UserId) -> Self {
+        let short: String = user.as_str().chars().filter(char::is_ascii_alphanumeric).take(4).collect();
+        Self(format!("guest-{short}").into())
+    }
+}
+
+impl MessageId {
+    /// Checks a request's `id`.
+    ///
+    /// # Errors
+    /// When it is empty, longer than [`limits::MESSAGE_ID_BYTES`] bytes, or has a control character.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > limits::MESSAGE_ID_BYTES {
+            return Err(NameError::TooLong { limit: limits::MESSAGE_ID_BYTES, unit: "bytes" });
+        }
+        match text.chars().find(|c| c.is_control()) {
+            Some(c) => Err(NameError::BadCharacter(c)),
+            None => Ok(Self(text.into())),
+        }
+    }
+}
+
+impl UserId {
+    /// Checks a public id's form; whether anybody has it is another question.
+    ///
+    /// # Errors
+    /// When it is not 16 base64url characters.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        url_safe(text, 16, 16).map(|text| Self(text.into()))
+    }
+}
+
+impl SessionToken {
+    /// Checks a session secret's form: at least the 22 base64url characters that 128 random bits take.
+    ///
+    /// # Errors
+    /// When it is shorter than 22 or longer than 64 characters, or not base64url.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        url_safe(text, 22, 64).map(|text| Self(text.into()))
+    }
+}
+
+/// `text` when it consists of `min` to `max` base64url characters (RFC 4648, section 5).
+pub(crate) fn url_safe(text: &str, min: usize, max: usize) -> Result<&str, NameError> {
+    if text.len() < min {
+        return Err(NameError::Empty);
+    }
+    if text.len() > max {
+        return Err(NameError::TooLong { limit: max, unit: "bytes" });
+    }
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
+        Some(c) => Err(NameError::BadCharacter(c)),
+        None => Ok(text),
+    }
+}
+
+/// Trims, composes (NFC) and checks a name that people read.
+fn visible(text: &str, max_chars: usize) -> Result<String, NameError> {
+    let too_long = NameError::TooLong { limit: max_chars, unit: "characters" };
+    let text = text.trim();
+    // A decomposed syllable or letter seldom has more than four marks of four bytes: refuse a megabyte of combining
+    // marks before normalising it.
+    if text.len() > max_chars * 16 {
+        return Err(too_long);
+    }
+    let name: String = text.nfc().collect();
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if let Some(c) = name.chars().find(|c| !is_visible(*c)) {
+        return Err(NameError::BadCharacter(c));
+    }
+    if name.chars().count() > max_chars {
+        return Err(too_long);
+    }
+    Ok(name)
+}
+
+/// False for control, bidirectional, zero-width, private and unassigned characters, and for the letters that are drawn
+/// as nothing: somebody with such a name would look like somebody else.
+fn is_visible(c: char) -> bool {
+    use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, Surrogate, Unassigned};
+    const BLANK_LETTERS: [char; 5] = ['\u{115F}', '\u{1160}', '\u{3164}', '\u{FFA0}', '\u{2800}'];
+    const COMBINING_GRAPHEME_JOINER: char = '\u{34F}';
+    !matches!(
+        c.general_category(),
+        Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate | Unassigned
+    ) && !BLANK_LETTERS.contains(&c)
+        && c != COMBINING_GRAPHEME_JOINER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decomposed_korean_name_equals_the_composed_one() {
+        let decomposed: String = "김민수".nfd().collect();
+        assert_ne!(decomposed, "김민수");
+        assert_eq!(Name::parse(&decomposed).unwrap(), Name::parse("김민수").unwrap());
+    }
+
+    #[test]
+    fn names_are_trimmed_and_counted_in_characters() {
+        assert_eq!(Name::parse("  kim \u{3000}").unwrap().as_str(), "kim");
+        assert!(Name::parse(&"가".repeat(32)).is_ok());
+        assert_eq!(Name::parse(&"가".repeat(33)), Err(NameError::TooLong { limit: 32, unit: "characters" }));
+        assert!(RoomName::parse(&"방".repeat(64)).is_ok());
+        assert!(RoomName::parse(&"방".repeat(65)).is_err());
+        assert_eq!(Name::parse(" \t\n"), Err(NameError::Empty));
+    }
+
+    #[test]
+    fn invisible_and_deceiving_characters_are_refused() {
+        for bad in [
+            "a\u{200B}b",
+            "a\u{202E}b",
+            "\u{2066}a",
+            "a\u{0}b",
+            "a\nb",
+            "a\u{1b}[2J",
+            "\u{FEFF}a",
+            "\u{3164}",
+            "a\u{AD}b",
+            "\u{E0041}a",
+        ] {
+            assert!(matches!(Name::parse(bad), Err(NameError::BadCharacter(_))), "{bad:?}");
+            assert!(matches!(RoomName::parse(bad), Err(NameError::BadCharacter(_))), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_megabyte_of_combining_marks_is_refused_before_it_is_normalised() {
+        assert!(matches!(Name::parse(&"\u{301}".repeat(500_000)), Err(NameError::TooLong { .. })));
+    }
+
+    #[test]
+    fn a_room_is_one_segment_of_a_path() {
+        for bad in ["a/b", "a\\b", ".", ".."] {
+            assert!(RoomName::parse(bad).is_err(), "{bad}");
+        }
+        for good in ["회의", "a b", "c#", "what?", "...", "ok 👍"] {
+            assert!(RoomName::parse(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_session_secret_is_not_shown_by_debug() {
+        let token = SessionToken::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap();
+        assert!(!format!("{token:?}").contains("AAAA"));
+        assert!(SessionToken::parse("short").is_err());
+        assert!(SessionToken::parse("AAAAAAAAAAAAAAAAAAAAA!").is_err());
+    }
+}

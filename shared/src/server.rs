@@ -1,0 +1,442 @@
+//! What the server says.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{
+    names::{MessageId, Name, RoomName, SessionToken, UserId},
+    position::Epoch,
+};
+
+/// One message from the server. Clients ignore types and fields that they do not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// Always the first frame.
+    Welcome(Box<Welcome>),
+    /// You are in a room, at this position. Its replay follows, then `synced`.
+    Joined {
+        /// Which room.
+        room: RoomName,
+        /// Which history its `seq` counts in.
+        epoch: Epoch,
+        /// The oldest message that is kept; `top + 1` when there is none.
+        first: u64,
+        /// The newest message; 0 before the first.
+        top: u64,
+        /// How the position that was asked for was met.
+        resume: Resume,
+        /// How many people are in the room.
+        count: usize,
+        /// The first 50 of them, by user id; `who` reads the rest.
+        users: Vec<Person>,
+    },
+    /// Somebody said something. Live and replayed bytes are identical, and identical for every receiver.
+    Message(Message),
+    /// The replay is over; what follows is live.
+    Synced {
+        /// Which room.
+        room: RoomName,
+        /// The last message before live ones.
+        seq: u64,
+    },
+    /// These were not delivered.
+    Gap(Gap),
+    /// Who came, went or is called something else: state, not history, coalesced over an interval.
+    Presence {
+        /// Which room.
+        room: RoomName,
+        /// How many people are in it now.
+        count: usize,
+        /// Who came.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        joined: Vec<Person>,
+        /// Who went.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<Person>,
+        /// Who has another name.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        renamed: Vec<Person>,
+    },
+    /// Somebody is typing; never queued.
+    Typing {
+        /// Which room.
+        room: RoomName,
+        /// Who.
+        user: UserId,
+        /// Their name.
+        name: Name,
+    },
+    /// The answer to a request with an `id`.
+    Ok {
+        /// The request's.
+        id: MessageId,
+        /// What was asked for.
+        #[serde(flatten)]
+        body: OkBody,
+    },
+    /// The answer to `history` and `search`.
+    Page(Box<Page>),
+    /// Something was refused. An `error` with an `id` is the request's one answer.
+    Error(Box<ErrorBody>),
+    /// The answer to `ping`.
+    Pong {
+        /// The request's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MessageId>,
+        /// Unix time in milliseconds.
+        now: u64,
+    },
+    /// The operator, or the server's own help, speaks.
+    Notice {
+        /// Plain text, perhaps of several lines.
+        text: String,
+    },
+    /// The last frame before Close, whose code and reason say the same.
+    Bye {
+        /// A [`crate::CloseCode`].
+        code: u16,
+        /// Its word.
+        reason: String,
+        /// Whether to come back.
+        reconnect: bool,
+        /// When, in milliseconds from now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+    },
+}
+
+/// The first frame.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// Program and version.
+    pub server: String,
+    /// `chat.v1` or `plain`.
+    pub protocol: String,
+    /// This connection's number, unique while the server runs.
+    pub connection: u64,
+    /// The secret to send in the next `hello`.
+    pub session: SessionToken,
+    /// The public id that follows from it.
+    pub user: UserId,
+    /// The name that others see.
+    pub name: Name,
+    /// Whether the server knew the session.
+    pub resumed: bool,
+    /// Unix time in milliseconds.
+    pub now: u64,
+    /// After so many milliseconds of silence the server pings, at the level of the WebSocket protocol.
+    pub ping_ms: u64,
+    /// `memory` when a restart of the server forgets everything, `sqlite` when `ok` means on disk.
+    pub history: String,
+    /// What this server allows.
+    pub limits: Limits,
+}
+
+/// What a server allows; 0 means no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of UTF-8 in a `text`.
+    pub text_bytes: usize,
+    /// Characters in a name.
+    pub name_chars: usize,
+    /// Rooms per connection.
+    pub rooms: usize,
+    /// Messages per second and session, over a burst of twice as many.
+    pub sends_per_second: u32,
+}
+
+/// A message of a room, as it is stored and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Which room.
+    pub room: RoomName,
+    /// Its number there: 1, 2, 3 … without holes.
+    pub seq: u64,
+    /// Who said it.
+    pub user: UserId,
+    /// What they were called then.
+    pub name: Name,
+    /// What was said.
+    pub text: String,
+    /// When it was numbered, in Unix milliseconds.
+    pub at: u64,
+    /// The message that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<u64>,
+    /// The message whose text it replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edits: Option<u64>,
+    /// The message that it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletes: Option<u64>,
+}
+
+/// A hole in what a client received, said openly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Which room.
+    pub room: RoomName,
+    /// The first message that was not delivered.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why messages were not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The client read too slowly while it was connected.
+    Slow,
+    /// They are no longer kept.
+    Expired,
+    /// There were more than a resume replays.
+    TooMany,
+    /// The position was of another history.
+    Epoch,
+    /// The server lost them.
+    Lost,
+}
+
+/// How a join met the position that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resume {
+    /// None was asked for.
+    Fresh,
+    /// Everything after it follows.
+    Ok,
+    /// A `gap` says what does not follow.
+    Gap,
+}
+
+/// Somebody in a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Who.
+    pub user: UserId,
+    /// What they are called.
+    pub name: Name,
+}
+
+/// A room in the answer to `rooms`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomEntry {
+    /// Its name.
+    pub room: RoomName,
+    /// How many people are in it.
+    pub count: usize,
+    /// Its newest message.
+    pub top: u64,
+}
+
+/// What an `ok` says besides the `id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OkBody {
+    /// To `send`: stored, at this position.
+    Stored {
+        /// Which room.
+        room: RoomName,
+        /// Which history.
+        epoch: Epoch,
+        /// Its number.
+        seq: u64,
+        /// When, in Unix milliseconds.
+        at: u64,
+        /// True when the same `id` had been stored before; the rest is what was said then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        duplicate: bool,
+    },
+    /// To `name`.
+    Named {
+        /// The name as it is shown: trimmed and composed.
+        name: Name,
+    },
+    /// To `who`.
+    Who {
+        /// How many there are in all.
+        count: usize,
+        /// At most 50 of them, by user id.
+        users: Vec<Person>,
+        /// Whether there are more after the last of these.
+        more: bool,
+    },
+    /// To `rooms`.
+    Rooms {
+        /// The rooms with people or messages in them, the fullest first.
+        rooms: Vec<RoomEntry>,
+    },
+    /// To everything else.
+    Done {},
+}
+
+/// A page of history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// The request's.
+    pub id: MessageId,
+    /// Which room.
+    pub room: RoomName,
+    /// Which history.
+    pub epoch: Epoch,
+    /// The oldest message that is kept.
+    pub first: u64,
+    /// The newest message.
+    pub top: u64,
+    /// Ascending by `seq`; each the same object as the `message` that was delivered live.
+    #[serde(serialize_with = "with_type")]
+    pub messages: Vec<Arc<Message>>,
+    /// Whether there are more in the direction that was asked for.
+    pub more: bool,
+}
+
+/// Writes each message of a page with its `type`, as it is written live.
+fn with_type<S: Serializer>(messages: &[Arc<Message>], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    #[serde(tag = "type", rename = "message")]
+    struct Typed<'a> {
+        #[serde(flatten)]
+        message: &'a Message,
+    }
+    serializer.collect_seq(messages.iter().map(|message| Typed { message }))
+}
+
+/// What can be wrong. The code is the contract; the text beside it is for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Not one JSON object.
+    BadJson,
+    /// A field is missing or not what it may be.
+    BadField,
+    /// No such `type`.
+    UnknownType,
+    /// The text is longer than allowed.
+    TooBig,
+    /// Too often; `retry_after_ms` says when.
+    RateLimited,
+    /// A ticket is needed.
+    Unauthorized,
+    /// Not allowed.
+    Forbidden,
+    /// Shut out by a moderator.
+    Banned,
+    /// Silenced by a moderator.
+    Muted,
+    /// There is no such room.
+    NoRoom,
+    /// In too many rooms, or there are too many.
+    RoomLimit,
+    /// Not in that room.
+    NotJoined,
+    /// A name of a person or a room is not allowed.
+    BadName,
+    /// There is no such message.
+    NoSuchSeq,
+    /// It is no longer kept.
+    Expired,
+    /// Binary messages mean nothing here.
+    NoBinary,
+    /// Too much to do just now.
+    Overloaded,
+    /// History cannot be written just now.
+    StorageUnavailable,
+    /// Something went wrong in the server.
+    Internal,
+}
+
+/// The fields of an `error`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// The request's, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<MessageId>,
+    /// The contract.
+    pub code: ErrorCode,
+    /// For people.
+    pub text: String,
+    /// Whether the same request may succeed later.
+    pub retry: bool,
+    /// When, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// Which field was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What it was, shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub got: Option<String>,
+    /// What it may be at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// A wrong value is repeated up to so many characters.
+const GOT_CHARS: usize = 40;
+
+impl ErrorBody {
+    /// An error that trying again does not mend, unless its code says otherwise.
+    pub fn new(code: ErrorCode, text: impl Into<String>) -> Self {
+        let retry = matches!(
+            code,
+            ErrorCode::RateLimited | ErrorCode::Overloaded | ErrorCode::StorageUnavailable | ErrorCode::Internal
+        );
+        let text = text.into();
+        Self { id: None, code, text, retry, retry_after_ms: None, field: None, got: None, limit: None, hint: None }
+    }
+
+    /// The request's `id`.
+    #[must_use]
+    pub fn id(self, id: Option<MessageId>) -> Self {
+        Self { id, ..self }
+    }
+
+    /// Which field was wrong.
+    #[must_use]
+    pub fn field(self, field: &str) -> Self {
+        Self { field: Some(field.to_owned()), ..self }
+    }
+
+    /// What it was; shortened, so that an error is never longer than what caused it by much.
+    #[must_use]
+    pub fn got(self, got: &str) -> Self {
+        let short: String = got.chars().take(GOT_CHARS).collect();
+        let got = if short.len() < got.len() { format!("{short}…") } else { short };
+        Self { got: Some(got), ..self }
+    }
+
+    /// What it may be at most.
+    #[must_use]
+    pub fn limit(self, limit: u64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// When trying again may succeed.
+    #[must_use]
+    pub fn retry_after_ms(self, after: u64) -> Self {
+        Self { retry: true, retry_after_ms: Some(after), ..self }
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl ServerMessage {
+    /// The JSON text of this message.
+    ///
+    /// Nothing in it can fail to serialise: all keys are strings and no float occurs.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
