@@ -293,7 +293,8 @@ fn bad_field(fields: &serde_json::Map<String, Value>, error: &serde_json::Error)
             None => body,
         }
     }
-    let strings: [(&str, ErrorCode, fn(&str) -> Option<NameError>); 5] = [
+    type Check = fn(&str) -> Option<NameError>;
+    let strings: [(&str, ErrorCode, Check); 5] = [
         ("id", ErrorCode::BadField, |text| MessageId::parse(text).err()),
         ("room", ErrorCode::BadName, |text| RoomName::parse(text).err()),
         ("name", ErrorCode::BadName, |text| Name::parse(text).err()),
@@ -325,7 +326,7 @@ fn bad_field(fields: &serde_json::Map<String, Value>, error: &serde_json::Error)
     for field in ["seq", "reply_to", "before", "after", "around", "limit", "last"] {
         if let Some(value) = fields.get(field)
             && !value.is_null()
-            && !value.as_u64().is_some_and(|n| n <= limits::MAX_SAFE_INTEGER)
+            && value.as_u64().is_none_or(|n| n > limits::MAX_SAFE_INTEGER)
             // `who` takes a user id there.
             && !(field == "after" && value.is_string())
         {

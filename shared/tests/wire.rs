@@ -1,5 +1,7 @@
 //! The wire, pinned as literal JSON: what changes here breaks other people's programs.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;

@@ -1,0 +1,252 @@
+//! The command line: arguments as typed, and the configuration that follows from them. The only place that knows clap.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use clap::{Parser, ValueEnum};
+use shared::limits;
+
+use crate::{
+    handshake::AllowedOrigin,
+    heartbeat::Patience,
+    history::MemoryLimits,
+    hub::{HubLimits, PresenceTimes},
+    session::SessionLimits,
+};
+
+/// Connections of the descriptor limit that stay free for files, logs and refusals: a tenth.
+const DESCRIPTORS_IN_TEN: u64 = 9;
+
+/// Madang's chat server. Every flag has an environment variable; a flag wins over it. In limits, 0 means none.
+#[derive(Debug, Parser)]
+#[command(name = "back", version, about, long_about = None)]
+struct Args {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "BACK_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// Where history is kept
+    #[arg(long, env = "BACK_HISTORY", value_enum, default_value_t = HistoryKind::Memory)]
+    history: HistoryKind,
+
+    /// Messages that are kept per room
+    #[arg(long, env = "BACK_HISTORY_MESSAGES", default_value_t = 100_000, value_name = "N")]
+    history_messages: usize,
+
+    /// Mebibytes of history that are kept in memory
+    #[arg(long, env = "BACK_HISTORY_MIB", default_value_t = 256, value_name = "MIB")]
+    history_mib: usize,
+
+    /// Rooms that the server holds
+    #[arg(long, env = "BACK_ROOMS", default_value_t = 100_000, value_name = "N")]
+    rooms: usize,
+
+    /// Origin of pages that may connect, as in https://chat.example.org; may be given several times. Loopback pages may
+    /// always
+    #[arg(long, env = "BACK_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    allow_origin: Vec<AllowedOrigin>,
+
+    /// Connections at once [default: nine tenths of the descriptor limit]
+    #[arg(long, env = "BACK_CONNECTIONS", value_name = "N")]
+    connections: Option<usize>,
+
+    /// Messages per second and session, over a burst of twice as many
+    #[arg(long, env = "BACK_SENDS_PER_SECOND", default_value_t = 10, value_name = "N")]
+    sends_per_second: u32,
+
+    /// Bytes of a message's text; a message as a whole has at most 65536
+    #[arg(long, env = "BACK_TEXT_BYTES", default_value_t = limits::TEXT_BYTES, value_name = "BYTES")]
+    text_bytes: usize,
+
+    /// Rooms that one connection may be in
+    #[arg(long, env = "BACK_ROOMS_PER_CONNECTION", default_value_t = limits::ROOMS_PER_CONNECTION, value_name = "N")]
+    rooms_per_connection: usize,
+
+    /// Time for the request's head
+    #[arg(long, env = "BACK_HANDSHAKE_TIMEOUT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    handshake_timeout: Duration,
+
+    /// Time for a chat.v1 client's hello
+    #[arg(long, env = "BACK_HELLO_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    hello_timeout: Duration,
+
+    /// Silence before a ping
+    #[arg(long, env = "BACK_PING_AFTER", default_value = "25", value_parser = seconds, value_name = "SECONDS")]
+    ping_after: Duration,
+
+    /// Silence before a connection counts as dead
+    #[arg(long, env = "BACK_DEAD_AFTER", default_value = "40", value_parser = seconds, value_name = "SECONDS")]
+    dead_after: Duration,
+
+    /// Time in which a client may read nothing of what waits for it
+    #[arg(long, env = "BACK_STALL_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    stall_timeout: Duration,
+
+    /// Time for a message from its first byte to its last
+    #[arg(long, env = "BACK_MESSAGE_TIMEOUT", default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    message_timeout: Duration,
+
+    /// Time for each step of closing a connection
+    #[arg(long, env = "BACK_CLOSE_TIMEOUT", default_value = "1", value_parser = seconds, value_name = "SECONDS")]
+    close_timeout: Duration,
+
+    /// Time in which all clients are told goodbye when the server stops
+    #[arg(long, env = "BACK_DRAIN", default_value = "4", value_parser = seconds, value_name = "SECONDS")]
+    drain: Duration,
+
+    /// Time over which comings and goings are gathered
+    #[arg(long, env = "BACK_PRESENCE_INTERVAL", default_value = "0.25", value_parser = seconds, value_name = "SECONDS")]
+    presence_interval: Duration,
+
+    /// Time in which somebody whose connection ended still counts as present
+    #[arg(long, env = "BACK_PRESENCE_GRACE", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
+    presence_grace: Duration,
+
+    /// What to log: error, warn, info, debug, trace, or a filter of tracing
+    #[arg(long, env = "BACK_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+/// Where history is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HistoryKind {
+    /// In memory: a restart forgets it
+    Memory,
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where history is kept.
+    pub history: HistoryKind,
+    /// How much is kept in memory.
+    pub memory: MemoryLimits,
+    /// Rooms and presence.
+    pub hub: HubLimits,
+    /// What a session may do.
+    pub session: SessionLimits,
+    /// Pages that may connect.
+    pub origins: Arc<[AllowedOrigin]>,
+    /// Connections at once; `None` is [`connections_for`] the descriptor limit.
+    pub connections: Option<usize>,
+    /// Time for the request's head.
+    pub handshake: Duration,
+    /// The heartbeat's times.
+    pub patience: Patience,
+    /// Time to say goodbye to everybody.
+    pub drain: Duration,
+    /// What to log.
+    pub log: String,
+}
+
+impl Config {
+    /// Reads the process's arguments and environment; ends the process with a message when they make no sense, or were
+    /// a call for help.
+    pub fn from_process() -> Self {
+        Args::parse().into()
+    }
+
+    /// Reads these arguments, without the program's name.
+    ///
+    /// # Errors
+    /// What is wrong with them, for people.
+    pub fn from_args(args: &[&str]) -> Result<Self, String> {
+        let args = std::iter::once("back").chain(args.iter().copied());
+        Args::try_parse_from(args).map(Self::from).map_err(|error| error.to_string())
+    }
+}
+
+impl From<Args> for Config {
+    fn from(args: Args) -> Self {
+        let none_is_all = |limit| if limit == 0 { usize::MAX } else { limit };
+        Self {
+            listen: args.listen,
+            history: args.history,
+            memory: MemoryLimits {
+                messages: none_is_all(args.history_messages),
+                bytes: none_is_all(args.history_mib).saturating_mul(1 << 20),
+                rooms: none_is_all(args.rooms),
+            },
+            hub: HubLimits {
+                rooms: none_is_all(args.rooms),
+                presence: PresenceTimes { interval: args.presence_interval, grace: args.presence_grace },
+            },
+            session: SessionLimits {
+                text_bytes: args.text_bytes,
+                rooms: args.rooms_per_connection,
+                sends_per_second: args.sends_per_second,
+            },
+            origins: args.allow_origin.into(),
+            connections: args.connections.map(none_is_all),
+            handshake: args.handshake_timeout,
+            patience: Patience {
+                ping_after: args.ping_after,
+                dead_after: args.dead_after,
+                hello: args.hello_timeout,
+                stall: args.stall_timeout,
+                partial: args.message_timeout,
+                close: args.close_timeout,
+            },
+            drain: args.drain,
+            log: args.log,
+        }
+    }
+}
+
+/// Connections that so many descriptors allow.
+pub fn connections_for(descriptors: u64) -> usize {
+    usize::try_from(descriptors / 10 * DESCRIPTORS_IN_TEN).unwrap_or(usize::MAX).max(1)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "give seconds, as in 5 or 0.25".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let config = Config::from_args(&[]).unwrap();
+        assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 3000)));
+        assert_eq!(config.patience.ping_after, Duration::from_secs(25));
+        assert_eq!(config.hub.presence.interval, Duration::from_millis(250));
+        assert_eq!((config.session.sends_per_second, config.session.text_bytes), (10, 16_384));
+    }
+
+    #[test]
+    fn zero_means_no_limit() {
+        let config = Config::from_args(&["--rooms", "0", "--history-mib", "0", "--sends-per-second", "0"]).unwrap();
+        assert_eq!(
+            (config.hub.rooms, config.memory.bytes, config.session.sends_per_second),
+            (usize::MAX, usize::MAX, 0)
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_a_sentence() {
+        for (args, hint) in [
+            (["--ping-after", "soon"], "give seconds"),
+            (["--ping-after=-1", "--rooms=1"], "negative"),
+            (["--allow-origin", "chat.example.org"], "scheme://host"),
+            (["--listen", "3000"], "invalid socket address"),
+        ] {
+            let error = Config::from_args(&args).unwrap_err();
+            assert!(error.contains(hint), "{error}");
+        }
+    }
+
+    #[test]
+    fn several_origins_may_be_allowed() {
+        let config = Config::from_args(&[
+            "--allow-origin",
+            "https://a.example,https://b.example",
+            "--allow-origin",
+            "http://c.example",
+        ]);
+        assert_eq!(config.unwrap().origins.len(), 3);
+    }
+}

@@ -1,0 +1,163 @@
+//! One connection from its handshake to its last byte: reads frames, has them heard, writes what waits, and says goodbye
+//! properly. It knows nothing of rooms.
+
+use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use shared::{CloseCode, limits};
+use tokio::time::timeout;
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Error, Message,
+        error::ProtocolError,
+        protocol::{Role, WebSocketConfig},
+    },
+};
+
+use crate::{
+    conversation::Speech,
+    hub::{History, Next, Outlet},
+    socket::Socket,
+};
+
+/// tungstenite's read buffer. It is allocated per connection and zeroed before every attempt to read, so its default of
+/// 128 KiB would cost 131 KB per idle client.
+const READ_BUFFER: usize = 1024;
+
+/// How reading ended.
+enum Heard {
+    /// A closing handshake is under way, from either side: what is queued should still leave.
+    Closing,
+    /// The connection is gone.
+    Lost,
+}
+
+/// Wraps the outlet's socket; `rest` are bytes that came right behind the handshake.
+pub async fn open(outlet: &Arc<Outlet>, rest: Vec<u8>) -> WebSocketStream<Socket> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        // Every frame that tungstenite writes goes to the outlet at once.
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * limits::MESSAGE_BYTES)
+        .max_message_size(Some(limits::MESSAGE_BYTES))
+        .max_frame_size(Some(limits::MESSAGE_BYTES));
+    WebSocketStream::from_partially_read(Socket::new(Arc::clone(outlet)), rest, Role::Server, Some(config)).await
+}
+
+/// Runs a connection to its end. `goodbye` bounds each step of closing it.
+pub async fn run(
+    websocket: WebSocketStream<Socket>,
+    outlet: Arc<Outlet>,
+    speech: Speech,
+    history: &History,
+    goodbye: Duration,
+) {
+    {
+        // Side by side, so that neither reading nor writing can starve the other: hearing a message may wait for
+        // history, and a socket that takes nothing must not keep its client from being heard.
+        let mut writing = pin!(write(&outlet, history));
+        let heard = tokio::select! {
+            heard = read(websocket, &outlet, speech) => heard,
+            () = &mut writing => Heard::Lost,
+        };
+        if matches!(heard, Heard::Closing) {
+            _ = timeout(goodbye, writing).await;
+        }
+    }
+    // No cursor may outlive its connection: it would hold on to its room.
+    outlet.abort();
+    linger(&outlet, goodbye).await;
+}
+
+/// Reads messages and has them heard, one after the other.
+async fn read(mut websocket: WebSocketStream<Socket>, outlet: &Outlet, mut speech: Speech) -> Heard {
+    loop {
+        let next = poll_fn(|cx| match outlet.poll_readable(cx) {
+            std::task::Poll::Ready(()) => websocket.poll_next_unpin(cx),
+            std::task::Poll::Pending => std::task::Poll::Pending,
+        })
+        .await;
+        let message = match next {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => return refuse(&error, &websocket, outlet),
+            None => return Heard::Lost,
+        };
+        match message {
+            Message::Text(text) => {
+                websocket.get_mut().message_read();
+                speech.hear_text(outlet, &text).await;
+            }
+            Message::Binary(bytes) => {
+                websocket.get_mut().message_read();
+                speech.hear_binary(outlet, &bytes).await;
+            }
+            Message::Ping(payload) | Message::Pong(payload) => websocket.get_mut().control_read(payload.len()),
+            Message::Close(_) => {
+                // Moves tungstenite's answer into the outlet's queue.
+                _ = futures_util::SinkExt::flush(&mut websocket).await;
+                outlet.close_answered();
+                return Heard::Closing;
+            }
+            Message::Frame(_) => {}
+        }
+        if !outlet.is_open() {
+            // We are closing: what still comes is not heard any more.
+            return Heard::Closing;
+        }
+    }
+}
+
+/// What to say to a peer whose bytes made no sense.
+fn refuse(error: &Error, websocket: &WebSocketStream<Socket>, outlet: &Outlet) -> Heard {
+    let code = match error {
+        Error::Capacity(_) => CloseCode::TooBig,
+        Error::Utf8(_) => CloseCode::InvalidUtf8,
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Heard::Lost,
+        Error::Protocol(_) => CloseCode::ProtocolError,
+        Error::Io(_) if websocket.get_ref().is_overrun() => CloseCode::Unfinished,
+        _ => return Heard::Lost,
+    };
+    tracing::debug!(conn = outlet.connection(), code = code.code(), %error, "refused a frame");
+    outlet.close(code, None);
+    Heard::Closing
+}
+
+/// Writes what waits and brings cursors forward until the connection ends.
+async fn write(outlet: &Outlet, history: &History) {
+    loop {
+        match poll_fn(|cx| outlet.poll_next(cx)).await {
+            Next::CatchUp(cursor) => {
+                cursor.step(outlet, history).await;
+                // A long replay to a fast reader never waits by itself.
+                tokio::task::yield_now().await;
+            }
+            Next::Finished | Next::Broken => return,
+        }
+    }
+}
+
+/// Sends FIN and reads until the peer's, or not for long. Closing a socket with unread bytes in it sends a reset, which may
+/// overtake the Close frame and take its code from the client.
+async fn linger(outlet: &Outlet, goodbye: Duration) {
+    let stream = outlet.stream();
+    if socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write).is_err() {
+        return;
+    }
+    discard(stream, goodbye).await;
+}
+
+/// Reads and forgets until the peer has nothing more to say.
+pub(crate) async fn discard(stream: &tokio::net::TcpStream, at_most: Duration) {
+    _ = timeout(at_most, async {
+        let mut sink = [0; 2048];
+        while stream.readable().await.is_ok() {
+            match stream.try_read(&mut sink) {
+                Ok(0) => break,
+                Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => break,
+                _ => {}
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,319 @@
+//! One client's conversation: hears messages, has the session decide, and carries its actions out against hub and
+//! history. It knows no WebSocket.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use shared::{
+    Ask, CloseCode, ErrorBody, ErrorCode, MessageId, Name, OkBody, Person, RoomName, SUBPROTOCOL, ServerMessage,
+    SessionToken, limits,
+    server::{Limits, Page, Welcome},
+};
+
+use crate::{
+    frame,
+    history::{Append, Draft, Range},
+    hub::{Hub, Membership, Outlet, Receipt, Registration},
+    identity::{self, IdentityError},
+    plain::{self, Line},
+    session::{Action, Hello, Newcomer, Session, SessionLimits, no_binary},
+};
+
+/// Program and version, in `welcome.server`.
+const SERVER: &str = concat!("madang/", env!("CARGO_PKG_VERSION"));
+
+/// Bytes of text on one page of history: what a client that asks and does not read makes the server hold.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// What a conversation needs from the server.
+#[derive(Clone)]
+pub struct Yard {
+    /// Rooms and people.
+    pub hub: Arc<Hub>,
+    /// What a session may do.
+    pub limits: SessionLimits,
+    /// `welcome.ping_ms`.
+    pub ping_ms: u64,
+}
+
+/// How a client speaks.
+pub enum Speech {
+    /// Every message comes back.
+    Echo,
+    /// `chat.v1`, before and after hello.
+    Chat(Box<Chat>),
+    /// A line is a message.
+    Plain(Box<Talk>),
+}
+
+/// A `chat.v1` client.
+pub struct Chat {
+    yard: Yard,
+    outlet: Arc<Outlet>,
+    state: State,
+}
+
+enum State {
+    New(Newcomer, Registration),
+    Known(Talk),
+    /// Between the two.
+    Entering,
+}
+
+/// A conversation with somebody who is known.
+pub struct Talk {
+    yard: Yard,
+    outlet: Arc<Outlet>,
+    session: Session,
+    memberships: HashMap<RoomName, Membership>,
+    /// Dropped after the memberships, so that the session is held as long as it is somewhere.
+    _registration: Registration,
+}
+
+impl Speech {
+    /// A `chat.v1` client that has yet to say hello.
+    pub fn chat(yard: Yard, outlet: Arc<Outlet>, registration: Registration) -> Self {
+        Self::Chat(Box::new(Chat { yard, outlet, state: State::New(Newcomer::default(), registration) }))
+    }
+
+    /// A plain client: greeted at once and in its room.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes for a session.
+    pub async fn plain(
+        yard: Yard,
+        outlet: Arc<Outlet>,
+        registration: Registration,
+        room: RoomName,
+    ) -> Result<Self, IdentityError> {
+        let mut talk = Talk::begin(yard, outlet, registration, None, None, "plain")?;
+        talk.join(None, room, &Ask::Default).await;
+        Ok(Self::Plain(Box::new(talk)))
+    }
+
+    /// Hears a text message.
+    pub async fn hear_text(&mut self, outlet: &Outlet, text: &str) {
+        match self {
+            Self::Echo => outlet.push(frame::text(text)),
+            Self::Chat(chat) => chat.hear(text).await,
+            Self::Plain(talk) => talk.hear_line(text).await,
+        }
+    }
+
+    /// Hears a binary message.
+    pub async fn hear_binary(&mut self, outlet: &Outlet, bytes: &[u8]) {
+        match self {
+            Self::Echo => outlet.push(frame::binary(bytes)),
+            Self::Chat(chat) => chat.refuse(no_binary()).await,
+            Self::Plain(talk) => {
+                let actions = talk.session.refuse(no_binary());
+                talk.carry_out(actions).await;
+            }
+        }
+    }
+}
+
+impl Chat {
+    async fn hear(&mut self, text: &str) {
+        match &mut self.state {
+            State::Known(talk) => {
+                let actions = talk.session.hear(text, Instant::now());
+                talk.carry_out(actions).await;
+            }
+            State::New(newcomer, _) => match newcomer.hear(text) {
+                Ok(hello) => self.enter(hello).await,
+                Err(actions) => self.answer(actions),
+            },
+            State::Entering => {}
+        }
+    }
+
+    async fn refuse(&mut self, error: Box<ErrorBody>) {
+        match &mut self.state {
+            State::Known(talk) => {
+                let actions = talk.session.refuse(error);
+                talk.carry_out(actions).await;
+            }
+            State::New(newcomer, _) => {
+                let actions = newcomer.malformed.refuse(error);
+                self.answer(actions);
+            }
+            State::Entering => {}
+        }
+    }
+
+    /// A newcomer can only be answered or closed.
+    fn answer(&self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Say(message) => self.outlet.say(&message),
+                Action::Close(code) => self.outlet.close(code, None),
+                _ => {}
+            }
+        }
+    }
+
+    async fn enter(&mut self, hello: Hello) {
+        let State::New(_, registration) = std::mem::replace(&mut self.state, State::Entering) else { return };
+        self.outlet.vitals().said_hello();
+        let Hello { name, session, rooms } = hello;
+        let (yard, outlet) = (self.yard.clone(), Arc::clone(&self.outlet));
+        match Talk::begin(yard, outlet, registration, session, name, SUBPROTOCOL) {
+            Ok(mut talk) => {
+                for (room, ask) in rooms {
+                    let action = talk.session.act(shared::ClientMessage::Join { id: None, room, ask }, Instant::now());
+                    talk.carry_out(action).await;
+                }
+                self.state = State::Known(talk);
+            }
+            Err(error) => {
+                tracing::error!(conn = self.outlet.connection(), %error, "no identity for a client");
+                self.outlet.close(CloseCode::Internal, None);
+            }
+        }
+    }
+}
+
+impl Talk {
+    /// Meets somebody and says welcome.
+    fn begin(
+        yard: Yard,
+        outlet: Arc<Outlet>,
+        mut registration: Registration,
+        session: Option<SessionToken>,
+        name: Option<Name>,
+        protocol: &str,
+    ) -> Result<Self, IdentityError> {
+        let token = session.map_or_else(identity::new_session, Ok)?;
+        let user = identity::user_of(&token)?;
+        let arrival = registration.identify(&user, name);
+        let SessionLimits { text_bytes, rooms, sends_per_second } = yard.limits;
+        outlet.say(&ServerMessage::Welcome(Box::new(Welcome {
+            server: SERVER.to_owned(),
+            protocol: protocol.to_owned(),
+            connection: outlet.connection(),
+            session: token,
+            user: user.clone(),
+            name: arrival.name.clone(),
+            resumed: arrival.resumed,
+            now: crate::history::unix_ms(),
+            ping_ms: yard.ping_ms,
+            history: yard.hub.history().kind().to_owned(),
+            limits: Limits { text_bytes, name_chars: limits::NAME_CHARS, rooms, sends_per_second },
+        })));
+        let session = Session::new(Person { user, name: arrival.name }, yard.limits);
+        Ok(Self { yard, outlet, session, memberships: HashMap::new(), _registration: registration })
+    }
+
+    async fn hear_line(&mut self, line: &str) {
+        match plain::read(line) {
+            Line::Empty => {}
+            Line::Help => self.outlet.say(&ServerMessage::Notice { text: plain::HELP.to_owned() }),
+            Line::Command(message) => {
+                let action = self.session.act(message, Instant::now());
+                self.carry_out(action).await;
+            }
+            Line::Refused(error) => {
+                let actions = self.session.refuse(error);
+                self.carry_out(actions).await;
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, actions: impl IntoIterator<Item = Action>) {
+        for action in actions {
+            match action {
+                Action::Say(message) => self.outlet.say(&message),
+                Action::Pong(id) => self.outlet.say(&ServerMessage::Pong { id, now: crate::history::unix_ms() }),
+                Action::Join(id, room, ask) => self.join(id, room, &ask).await,
+                Action::Leave(id, room) => {
+                    if let Some(membership) = self.memberships.remove(&room) {
+                        membership.leave();
+                    }
+                    self.ok(id, OkBody::Done {});
+                }
+                Action::Append(draft) => self.append(*draft).await,
+                Action::Rename(id, name) => self.rename(id, name),
+                Action::Typing(room) => {
+                    if let Some(membership) = self.memberships.get(&room) {
+                        membership.typing();
+                    }
+                }
+                Action::History(id, room, range, limit) => self.history(id, room, range, limit).await,
+                Action::Who(id, room, after) => {
+                    let people = self.yard.hub.who(&room, after.as_ref());
+                    self.ok(Some(id), people);
+                }
+                Action::Rooms(id) => {
+                    let rooms = self.yard.hub.list().await;
+                    self.ok(Some(id), OkBody::Rooms { rooms });
+                }
+                Action::Quit => {
+                    self.memberships.drain().for_each(|(_, membership)| membership.leave());
+                    self.outlet.close(CloseCode::Normal, None);
+                }
+                Action::Close(code) => self.outlet.close(code, None),
+            }
+        }
+    }
+
+    fn ok(&self, id: Option<MessageId>, body: OkBody) {
+        if let Some(id) = id {
+            self.outlet.say(&ServerMessage::Ok { id, body });
+        }
+    }
+
+    fn error(&self, id: Option<MessageId>, error: ErrorBody) {
+        self.outlet.say(&ServerMessage::Error(Box::new(error.id(id))));
+    }
+
+    async fn join(&mut self, id: Option<MessageId>, name: RoomName, ask: &Ask) {
+        let room = match self.yard.hub.open(&name).await {
+            Ok(room) => room,
+            Err(error) => return self.error(id, *error),
+        };
+        self.ok(id, OkBody::Done {});
+        if let Some(before) = self.memberships.remove(&name) {
+            before.hand_over();
+        }
+        self.session.joined(&name);
+        let membership = self.yard.hub.enter(room, &self.outlet, self.session.person().clone(), ask).await;
+        self.memberships.insert(name, membership);
+    }
+
+    async fn append(&mut self, draft: Draft) {
+        let receipt = Receipt { outlet: Arc::clone(&self.outlet), id: draft.id.clone() };
+        self.outlet.expect_answer();
+        if let Err(append) = self.yard.hub.history().append(Append { draft, receipt }).await {
+            let error = ErrorBody::new(ErrorCode::StorageUnavailable, "the server is stopping");
+            let error = error.id(append.receipt.id).hint("nothing was stored; send it again with the same id");
+            self.outlet.answer(Some(frame::text(&ServerMessage::Error(Box::new(error)).to_json())));
+        }
+    }
+
+    fn rename(&mut self, id: Option<MessageId>, name: Name) {
+        self.yard.hub.people().rename(&self.session.person().user, &name);
+        for membership in self.memberships.values_mut() {
+            membership.rename(&name);
+        }
+        self.ok(id, OkBody::Named { name });
+    }
+
+    async fn history(&mut self, id: MessageId, room: RoomName, range: Range, limit: usize) {
+        let history = self.yard.hub.history();
+        let bounds = history.bounds(&room).await;
+        // One more than asked for tells whether there are more.
+        let mut messages = history.read(&room, range, limit + 1).await;
+        let mut bytes: usize = messages.iter().map(|message| message.text.len()).sum();
+        let mut more = false;
+        while messages.len() > limit || (bytes > PAGE_BYTES && messages.len() > 1) {
+            let farthest = match range {
+                Range::Before(_) => 0,
+                Range::After(_) | Range::Around(_) => messages.len() - 1,
+            };
+            bytes -= messages.remove(farthest).text.len();
+            more = true;
+        }
+        let page = Page { id, room, epoch: bounds.epoch, first: bounds.first, top: bounds.top, messages, more };
+        self.outlet.say(&ServerMessage::Page(Box::new(page)));
+    }
+}

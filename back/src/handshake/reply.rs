@@ -1,0 +1,96 @@
+//! An HTTP/1.1 answer as bytes.
+
+/// The answer to a request for a handshake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    sentence: String,
+}
+
+impl Reply {
+    /// A refusal with a sentence that helps; the connection ends with it.
+    pub fn refuse(status: u16, sentence: &str) -> Self {
+        Self { status, headers: vec![("Connection", "close".to_owned())], sentence: sentence.to_owned() }
+    }
+
+    /// 101, with the accept value and the subprotocol that was chosen.
+    pub(super) fn switching_protocols(accept: &str, subprotocol: Option<&str>) -> Self {
+        let mut headers = vec![
+            ("Upgrade", "websocket".to_owned()),
+            ("Connection", "Upgrade".to_owned()),
+            ("Sec-WebSocket-Accept", accept.to_owned()),
+        ];
+        headers.extend(subprotocol.map(|name| ("Sec-WebSocket-Protocol", name.to_owned())));
+        Self { status: 101, headers, sentence: String::new() }
+    }
+
+    /// Adds a header. `Upgrade` is named in `Connection` too, as RFC 9110, section 7.8, wants it.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        if name == "Upgrade"
+            && let Some((_, connection)) = self.headers.iter_mut().find(|(name, _)| *name == "Connection")
+        {
+            *connection = "Upgrade, close".to_owned();
+        }
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The bytes to send; the answer to HEAD has no body.
+    pub fn to_bytes(&self, to_head: bool) -> Vec<u8> {
+        let mut out = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        for (name, value) in &self.headers {
+            out.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if self.status != 101 {
+            let length = self.sentence.len() + 1;
+            out.push_str(&format!("Content-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n"));
+            if !to_head {
+                out.push_str(&self.sentence);
+                out.push('\n');
+            }
+        } else {
+            out.push_str("\r\n");
+        }
+        out.into_bytes()
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_a_sentence_and_its_length() {
+        let reply = Reply::refuse(426, "Speak.").header("Upgrade", "websocket");
+        let text = String::from_utf8(reply.to_bytes(false)).unwrap();
+        assert_eq!(
+            text,
+            "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\
+             Content-Type: text/plain; charset=utf-8\r\nContent-Length: 7\r\n\r\nSpeak.\n"
+        );
+        assert!(String::from_utf8(reply.to_bytes(true)).unwrap().ends_with("Content-Length: 7\r\n\r\n"));
+    }
+}

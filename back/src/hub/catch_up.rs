@@ -1,0 +1,107 @@
+//! How somebody who is not at the head of a room's log gets there: slow, late and resumed are the same code.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use shared::{GapReason, ServerMessage};
+
+use super::{
+    History,
+    log::{Place, Since},
+    outlet::Outlet,
+    resume,
+    room::Room,
+    segment::{BATCH_BYTES, Member},
+};
+use crate::{frame, history::Range};
+
+/// Messages that one step reads from history.
+const PAGE: usize = 100;
+
+/// A member that is not in a segment: what it has, and what it still has to be told.
+pub struct Cursor {
+    room: Arc<Room>,
+    member: Arc<Member>,
+    at: Place,
+    /// Frames of state before this offset are older than what the member was told when it came.
+    state_from: u64,
+    /// It came in and waits for its `synced`.
+    joining: bool,
+}
+
+impl Cursor {
+    /// A member that the room left behind at `at`.
+    pub(super) fn behind(room: &Arc<Room>, member: &Arc<Member>, at: Place) -> Self {
+        Self { room: Arc::clone(room), member: Arc::clone(member), at, state_from: 0, joining: false }
+    }
+
+    /// A member that has everything up to message `after` and was told the room's state as of `state_from`.
+    pub(super) fn joining(room: &Arc<Room>, member: &Arc<Member>, after: u64, state_from: u64) -> Self {
+        let at = Self::place(room, after);
+        Self { room: Arc::clone(room), member: Arc::clone(member), at, state_from, joining: true }
+    }
+
+    /// Where message `seq + 1` is in the log; before everything when it is not there any more.
+    fn place(room: &Room, seq: u64) -> Place {
+        room.log().locate(seq).unwrap_or(Place { offset: 0, seq })
+    }
+
+    /// Brings the member forward by one batch: from the log where it reaches, from history beyond. It ends in a segment, or
+    /// in line again. `outlet` has just written everything that waited.
+    pub async fn step(mut self: Box<Self>, outlet: &Outlet, history: &History) {
+        if self.member.has_left() {
+            return;
+        }
+        let since = self.room.log().replay(self.at, self.state_from, BATCH_BYTES);
+        match since {
+            Since::Batch(batch, to) => {
+                outlet.push(batch);
+                self.at = to;
+            }
+            Since::UpToDate => {
+                if self.joining {
+                    let room = self.room.name().clone();
+                    outlet.say(&ServerMessage::Synced { room, seq: self.at.seq });
+                }
+                let Self { room, member, at, .. } = *self;
+                return room.settle(member, at);
+            }
+            Since::Beyond => self.read_history(outlet, history).await,
+        }
+        outlet.fall_behind(self);
+    }
+
+    async fn read_history(&mut self, outlet: &Outlet, history: &History) {
+        let name = self.room.name();
+        let seq = self.at.seq;
+        let bounds = history.bounds(name).await;
+        // A joining client's replay was measured when it joined; what came since is not counted against it.
+        let missed =
+            if self.joining { (0, 0) } else { history.size_after(name, seq, resume::RESUME_MESSAGES + 1).await };
+        let (gaps, after) = resume::catch_up(name, seq, &bounds, missed, GapReason::Slow);
+        let messages = history.read(name, Range::After(after), PAGE).await;
+        for gap in gaps {
+            outlet.say(&ServerMessage::Gap(gap));
+        }
+        // History may be ahead of what was published; that comes through the log.
+        let published = self.room.log().head().seq;
+        let mut batch = BytesMut::new();
+        let mut last = after;
+        for message in messages.into_iter().take_while(|message| message.seq <= published) {
+            last = message.seq;
+            batch.extend_from_slice(&encode(&message));
+            if batch.len() >= BATCH_BYTES {
+                break;
+            }
+        }
+        if !batch.is_empty() {
+            outlet.push(batch.freeze());
+        }
+        self.at = Self::place(&self.room, last);
+    }
+}
+
+/// The frame of a message; the same bytes whenever it is made.
+pub(super) fn encode(message: &Arc<shared::Message>) -> Bytes {
+    frame::text(&ServerMessage::Message(shared::Message::clone(message)).to_json())
+}

@@ -1,0 +1,274 @@
+//! The newest frames of one room, encoded once and shared by everybody who reads them. Pure: it writes to no socket and reads
+//! no clock.
+//!
+//! Two numbers say where a reader is. `seq` counts messages, as history does. `offset` counts frames, which are messages
+//! and what is said of the room's state between them (presence, typing); it has a meaning only inside this process.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+/// Most frames that a log holds. A resume replays at most 1,000 messages, so more would not be read.
+pub const LOG_FRAMES: usize = 1_000;
+
+/// Most bytes that a log holds.
+pub const LOG_BYTES: usize = 1 << 20;
+
+/// Where a reader is: the next frame to read, and the last message it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The next frame to read.
+    pub offset: u64,
+    /// The last message that was read.
+    pub seq: u64,
+}
+
+/// What a reader gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// Whole frames, and the place behind them.
+    Batch(Bytes, Place),
+    /// There is nothing newer.
+    UpToDate,
+    /// What comes next is no longer here: history has it, or nobody.
+    Beyond,
+}
+
+struct Entry {
+    frame: Bytes,
+    /// The last message up to and including this frame.
+    seq: u64,
+    /// False for presence and typing.
+    message: bool,
+}
+
+/// The newest frames of a room.
+pub struct Log {
+    /// The offset of the first entry.
+    oldest: u64,
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    top: u64,
+    /// The batch that was last made, with where it begins: the other segments at the same place want the same one.
+    last: Option<(Place, Place, Bytes)>,
+}
+
+impl Log {
+    /// The log of a room whose newest message is `top`; none of its frames are here yet.
+    pub fn new(top: u64) -> Self {
+        Self { oldest: 0, entries: VecDeque::new(), bytes: 0, top, last: None }
+    }
+
+    /// The place behind the newest frame.
+    pub fn head(&self) -> Place {
+        Place { offset: self.oldest + self.entries.len() as u64, seq: self.top }
+    }
+
+    /// Adds message `seq`, and says whether it was new. After a hole in the numbers everything before it is dropped, so that every reader
+    /// looks for the missing messages in history instead of passing over them.
+    pub fn append_message(&mut self, seq: u64, frame: Bytes) -> bool {
+        if seq <= self.top {
+            return false;
+        }
+        self.skip_to(seq - 1);
+        self.top = seq;
+        self.push(frame, true);
+        true
+    }
+
+    /// History has every message up to `top`, whether or not it came through here: readers find what they lack there.
+    pub fn skip_to(&mut self, top: u64) {
+        if top > self.top {
+            self.oldest = self.head().offset + 1;
+            self.entries.clear();
+            self.bytes = 0;
+            self.last = None;
+            self.top = top;
+        }
+    }
+
+    /// Adds a frame that says something of the room's present state.
+    pub fn append_state(&mut self, frame: Bytes) {
+        self.push(frame, false);
+    }
+
+    fn push(&mut self, frame: Bytes, message: bool) {
+        self.bytes += frame.len();
+        self.entries.push_back(Entry { frame, seq: self.top, message });
+        while self.entries.len() > LOG_FRAMES || (self.bytes > LOG_BYTES && self.entries.len() > 1) {
+            if let Some(entry) = self.entries.pop_front() {
+                self.bytes -= entry.frame.len();
+                self.oldest += 1;
+            }
+        }
+    }
+
+    /// The frames from `at` on, at least one and otherwise at most `max_bytes` of them, as one slice.
+    pub fn since(&mut self, at: Place, max_bytes: usize) -> Since {
+        if let Some((from, to, batch)) = &self.last
+            && *from == at
+        {
+            return Since::Batch(batch.clone(), *to);
+        }
+        let since = self.replay(at, 0, max_bytes);
+        if let Since::Batch(batch, to) = &since {
+            self.last = Some((at, *to, batch.clone()));
+        }
+        since
+    }
+
+    /// Like [`Log::since`], for one reader alone, and without the frames of state before the offset `state_from`: whoever came in later was
+    /// told the state as it was then, and older news of it would be wrong.
+    pub fn replay(&self, at: Place, state_from: u64, max_bytes: usize) -> Since {
+        let head = self.head();
+        if at.offset >= head.offset {
+            return Since::UpToDate;
+        }
+        let Some(start) = at.offset.checked_sub(self.oldest) else { return Since::Beyond };
+        let mut to = at;
+        let mut bytes = 0;
+        let mut chosen: Vec<&Bytes> = Vec::new();
+        for entry in self.entries.range(start as usize..) {
+            if entry.message || to.offset >= state_from {
+                if bytes + entry.frame.len() > max_bytes && !chosen.is_empty() {
+                    break;
+                }
+                bytes += entry.frame.len();
+                chosen.push(&entry.frame);
+            }
+            to = Place { offset: to.offset + 1, seq: entry.seq };
+        }
+        let batch = match chosen.as_slice() {
+            [one] => Bytes::clone(one),
+            many => {
+                let mut joined = BytesMut::with_capacity(bytes);
+                many.iter().for_each(|frame| joined.extend_from_slice(frame));
+                joined.freeze()
+            }
+        };
+        Since::Batch(batch, to)
+    }
+
+    /// The place of a reader that has every message up to `seq`, if what follows is here.
+    pub fn locate(&self, seq: u64) -> Option<Place> {
+        if seq == self.top {
+            return Some(self.head());
+        }
+        // The entries' `seq` never falls, so the first one beyond it is the message after it.
+        let index = self.entries.partition_point(|entry| entry.seq <= seq);
+        let entry = self.entries.get(index)?;
+        (entry.message && entry.seq == seq + 1).then(|| Place { offset: self.oldest + index as u64, seq })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(text: &str) -> Bytes {
+        Bytes::copy_from_slice(text.as_bytes())
+    }
+
+    fn batch(since: Since) -> (String, Place) {
+        match since {
+            Since::Batch(bytes, to) => (String::from_utf8(bytes.to_vec()).unwrap(), to),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_reader_gets_everything_after_its_place_once() {
+        let mut log = Log::new(0);
+        let start = log.head();
+        assert_eq!(log.since(start, 100), Since::UpToDate);
+        log.append_message(1, frame("a"));
+        log.append_message(2, frame("b"));
+        let (text, place) = batch(log.since(start, 100));
+        assert_eq!((text.as_str(), place.seq), ("ab", 2));
+        log.append_state(frame("p"));
+        log.append_message(3, frame("c"));
+        let (text, place) = batch(log.since(place, 100));
+        assert_eq!((text.as_str(), place), ("pc", log.head()));
+    }
+
+    #[test]
+    fn a_batch_is_made_once_for_everybody_at_the_same_place() {
+        let mut log = Log::new(0);
+        let start = log.head();
+        log.append_message(1, frame("a"));
+        log.append_message(2, frame("b"));
+        let (Since::Batch(first, _), Since::Batch(second, _)) = (log.since(start, 100), log.since(start, 100)) else {
+            panic!()
+        };
+        assert_eq!(first.as_ptr(), second.as_ptr());
+    }
+
+    #[test]
+    fn batches_are_cut_between_frames() {
+        let mut log = Log::new(0);
+        let start = log.head();
+        for seq in 1..=3 {
+            log.append_message(seq, frame("0123456789"));
+        }
+        let (text, place) = batch(log.since(start, 25));
+        assert_eq!((text.len(), place.seq), (20, 2));
+        assert_eq!(batch(log.since(place, 25)).0.len(), 10);
+        assert_eq!(batch(log.since(start, 5)).0.len(), 10, "one frame goes out however long it is");
+    }
+
+    #[test]
+    fn frames_and_bytes_are_bounded_and_the_slow_are_told() {
+        let mut log = Log::new(0);
+        let start = log.head();
+        for seq in 1..=2 * LOG_FRAMES as u64 {
+            log.append_message(seq, frame("x"));
+        }
+        assert_eq!(log.entries.len(), LOG_FRAMES);
+        assert_eq!(log.since(start, 100), Since::Beyond);
+        let long = "y".repeat(LOG_BYTES / 4);
+        for seq in 1..=10 {
+            log.append_message(2 * LOG_FRAMES as u64 + seq, frame(&long));
+        }
+        assert!(log.bytes <= LOG_BYTES);
+        assert_eq!(log.bytes, log.entries.iter().map(|entry| entry.frame.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn a_hole_in_the_numbers_sends_every_reader_to_history() {
+        let mut log = Log::new(5);
+        let reader = log.head();
+        assert!(!log.append_message(5, frame("old")));
+        log.append_message(7, frame("g"));
+        assert_eq!(log.since(reader, 100), Since::Beyond);
+        assert_eq!(log.locate(5), None);
+        assert_eq!(batch(log.since(log.locate(6).unwrap(), 100)).0, "g");
+    }
+
+    #[test]
+    fn a_seq_is_found_while_its_successor_is_here() {
+        let mut log = Log::new(10);
+        assert_eq!(log.locate(10), Some(log.head()));
+        assert_eq!(log.locate(9), None);
+        log.append_state(frame("p"));
+        log.append_message(11, frame("k"));
+        log.append_state(frame("q"));
+        log.append_message(12, frame("l"));
+        assert_eq!(batch(log.since(log.locate(10).unwrap(), 100)).0, "kql");
+        assert_eq!(batch(log.since(log.locate(11).unwrap(), 100)).0, "l");
+        assert_eq!(log.locate(12), Some(log.head()));
+        assert_eq!(log.locate(99), None);
+    }
+
+    #[test]
+    fn a_replay_leaves_out_news_of_a_state_that_is_over() {
+        let mut log = Log::new(0);
+        let start = log.head();
+        log.append_message(1, frame("a"));
+        log.append_state(frame("OLD"));
+        log.append_message(2, frame("b"));
+        let joined_at = log.head().offset;
+        log.append_state(frame("new"));
+        assert_eq!(batch(log.replay(start, joined_at, 100)), ("abnew".to_owned(), log.head()));
+        log.append_state(frame("."));
+    }
+}

@@ -1,0 +1,379 @@
+//! One client's way out: its socket and what waits to be written to it. It knows frames as bytes, no WebSocket.
+//!
+//! Three kinds of bytes meet here, and a frame is never torn between them. `tail` is the rest of a shared batch that went out in
+//! part, `own` are frames for this client alone, and a [`Cursor`] stands for everything of a room that was not written
+//! yet. The fast path of a segment is open only while nothing waits. Whoever pushes never writes: the client's own task
+//! does, so that many answers of one moment leave in one call.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{Buf, Bytes};
+use shared::{CloseCode, ServerMessage};
+use tokio::net::TcpStream;
+
+use super::{catch_up::Cursor, segment::Member, vitals::Vitals};
+use crate::frame;
+
+/// While more than this waits in `own`, nothing more is read from the client. One answer may pass it, so the most that a
+/// client can make the server hold is this and one page of history.
+const OWN_BYTES: usize = 64 * 1024;
+
+/// While so many requests of a client wait for history, nothing more is read from it.
+const UNANSWERED: u32 = 32;
+
+/// Most slices in one vectored write; Linux takes 1,024 (`IOV_MAX`), and what fits on the stack is enough.
+const SLICES: usize = 16;
+
+/// What a member's room should do with it after an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// It has the batch, or the rest of it waits in `tail`.
+    Taken,
+    /// It has to catch up from where it was.
+    Behind,
+    /// It has left, or its connection ends.
+    Gone,
+}
+
+/// What a connection's task should do next.
+pub enum Next {
+    /// Bring this cursor forward by a step.
+    CatchUp(Box<Cursor>),
+    /// Everything up to the Close frame is written.
+    Finished,
+    /// The socket is of no use any more.
+    Broken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The Close frame is the last one in `own`.
+    Closing,
+    Broken,
+}
+
+struct Queue {
+    state: State,
+    tail: Bytes,
+    own: VecDeque<Bytes>,
+    own_bytes: usize,
+    behind: VecDeque<Box<Cursor>>,
+    unanswered: u32,
+    waker: Option<Waker>,
+}
+
+/// One client's way out.
+pub struct Outlet {
+    connection: u64,
+    /// Whether this client reads chat, and so is told `bye` before Close.
+    speaks_chat: bool,
+    stream: TcpStream,
+    vitals: Vitals,
+    queue: Mutex<Queue>,
+}
+
+impl Outlet {
+    /// The way out through `stream` for connection number `connection`.
+    pub fn new(connection: u64, stream: TcpStream, speaks_chat: bool, vitals: Vitals) -> Self {
+        let queue = Queue {
+            state: State::Open,
+            tail: Bytes::new(),
+            own: VecDeque::new(),
+            own_bytes: 0,
+            behind: VecDeque::new(),
+            unanswered: 0,
+            waker: None,
+        };
+        Self { connection, speaks_chat, stream, vitals, queue: Mutex::new(queue) }
+    }
+
+    /// This connection's number.
+    pub fn connection(&self) -> u64 {
+        self.connection
+    }
+
+    /// The socket, for reading and for shutting it down.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// When this client was last heard, and what else its sweeper looks at.
+    pub fn vitals(&self) -> &Vitals {
+        &self.vitals
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues whole frames for this client alone. After [`Outlet::close`] they are dropped.
+    pub fn push(&self, frames: Bytes) {
+        let mut queue = self.queue();
+        if queue.state == State::Open {
+            queue.push(frames);
+        }
+    }
+
+    /// Queues a message for this client alone.
+    pub fn say(&self, message: &ServerMessage) {
+        self.push(frame::text(&message.to_json()));
+    }
+
+    /// Queues a frame that the WebSocket layer wrote by itself: a pong, or its answer to a Close.
+    pub(crate) fn push_from_websocket(&self, frames: Bytes) {
+        let mut queue = self.queue();
+        if queue.state != State::Broken {
+            queue.push(frames);
+        }
+    }
+
+    /// Notes that a request waits for history.
+    pub fn expect_answer(&self) {
+        self.queue().unanswered += 1;
+    }
+
+    /// Queues the answer that history gave, if the request asked for one.
+    pub fn answer(&self, frames: Option<Bytes>) {
+        let mut queue = self.queue();
+        queue.unanswered = queue.unanswered.saturating_sub(1);
+        match frames {
+            Some(frames) if queue.state == State::Open => queue.push(frames),
+            _ => queue.wake(),
+        }
+    }
+
+    /// Begins to end the connection: says `bye`, queues the Close frame, and lets nothing come after it.
+    pub fn close(&self, code: CloseCode, retry_after_ms: Option<u64>) {
+        let mut queue = self.queue();
+        if queue.state != State::Open {
+            return;
+        }
+        if self.speaks_chat {
+            let bye = ServerMessage::Bye {
+                code: code.code(),
+                reason: code.word().to_owned(),
+                reconnect: code.reconnect(),
+                retry_after_ms,
+            };
+            queue.push(frame::text(&bye.to_json()));
+        }
+        queue.push(frame::close(code, retry_after_ms));
+        self.seal(queue);
+    }
+
+    /// The client said Close and the WebSocket layer has queued its answer: nothing may come after it.
+    pub fn close_answered(&self) {
+        let queue = self.queue();
+        if queue.state == State::Open {
+            self.seal(queue);
+        }
+    }
+
+    fn seal(&self, mut queue: MutexGuard<'_, Queue>) {
+        queue.state = State::Closing;
+        let cursors = std::mem::take(&mut queue.behind);
+        queue.wake();
+        drop(queue);
+        self.vitals.closing();
+        // A cursor may hold the last reference to its room; it is dropped outside the lock.
+        drop(cursors);
+    }
+
+    /// Gives the connection up without another byte.
+    pub fn abort(&self) {
+        let mut queue = self.queue();
+        queue.state = State::Broken;
+        let cursors = std::mem::take(&mut queue.behind);
+        queue.wake();
+        drop(queue);
+        drop(cursors);
+    }
+
+    /// Whether the connection is still open for anything but its end.
+    pub fn is_open(&self) -> bool {
+        self.queue().state == State::Open
+    }
+
+    /// Waits until reading from this client would not make the server hold more than it should.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut queue = self.queue();
+        queue.watch(cx);
+        if queue.own_bytes <= OWN_BYTES && queue.unanswered < UNANSWERED { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Writes a batch to a member, if nothing waits before it. Called by segments, often: with nothing waiting it is one
+    /// lock and one `send`, without an allocation, a reference count or a wake-up.
+    pub(super) fn offer(&self, member: &Member, batch: &Bytes) -> Offer {
+        let mut queue = self.queue();
+        if queue.state != State::Open || member.has_left() {
+            return Offer::Gone;
+        }
+        if queue.tail.is_empty() && queue.own_bytes <= OWN_BYTES {
+            let written = if queue.own.is_empty() {
+                self.stream.try_write(batch)
+            } else {
+                queue.write_own_and(&self.stream, batch)
+            };
+            match written {
+                Ok(n) => {
+                    self.vitals.wrote();
+                    if n == batch.len() {
+                        return Offer::Taken;
+                    }
+                    if n > 0 || queue.own.is_empty() {
+                        // Part of it is out, so the rest has to follow before anything else.
+                        queue.tail = batch.slice(n..);
+                        self.vitals.stalled();
+                        queue.wake();
+                        return Offer::Taken;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => {
+                    drop(queue);
+                    self.abort();
+                    return Offer::Gone;
+                }
+            }
+        }
+        self.vitals.stalled();
+        Offer::Behind
+    }
+
+    /// Puts a cursor (back) in line; dropped when the connection ends or the member has left.
+    pub(super) fn fall_behind(&self, cursor: Box<Cursor>) {
+        let mut queue = self.queue();
+        if queue.state == State::Open {
+            queue.behind.push_back(cursor);
+            queue.wake();
+        }
+    }
+
+    /// Marks a member as gone from its room. Nothing of the room is written after this returns.
+    pub(super) fn forget(&self, member: &Member) {
+        let _no_offer_is_under_way = self.queue();
+        member.set_left();
+    }
+
+    /// Writes what waits, as far as the socket takes it, and says what else there is to do.
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Next> {
+        loop {
+            let mut queue = self.queue();
+            queue.watch(cx);
+            if queue.state == State::Broken {
+                return Poll::Ready(Next::Broken);
+            }
+            if !queue.tail.is_empty() || !queue.own.is_empty() {
+                match queue.write(&self.stream) {
+                    Ok(_) => {
+                        self.vitals.wrote();
+                        continue;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.vitals.stalled();
+                        drop(queue);
+                        match ready!(self.stream.poll_write_ready(cx)) {
+                            Ok(()) => continue,
+                            Err(_) => return Poll::Ready(Next::Broken),
+                        }
+                    }
+                    Err(_) => return Poll::Ready(Next::Broken),
+                }
+            }
+            // Nothing waits, so nothing is stalled: what was may have been called off.
+            self.vitals.wrote();
+            if queue.state == State::Closing {
+                return Poll::Ready(Next::Finished);
+            }
+            return match queue.behind.pop_front() {
+                Some(cursor) => Poll::Ready(Next::CatchUp(cursor)),
+                None => Poll::Pending,
+            };
+        }
+    }
+}
+
+impl Queue {
+    fn push(&mut self, frames: Bytes) {
+        self.own_bytes += frames.len();
+        self.own.push_back(frames);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn watch(&mut self, cx: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// One write of `tail` and then `own`; at least one of them is not empty.
+    fn write(&mut self, stream: &TcpStream) -> io::Result<()> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let waiting = std::iter::once(&self.tail).filter(|tail| !tail.is_empty()).chain(&self.own);
+        let count = fill(&mut slices, waiting);
+        let mut written = stream.try_write_vectored(&slices[..count])?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        let from_tail = written.min(self.tail.len());
+        self.tail.advance(from_tail);
+        if self.tail.is_empty() {
+            // The batch that it was a slice of may be large.
+            self.tail = Bytes::new();
+        }
+        written -= from_tail;
+        self.own_written(written);
+        Ok(())
+    }
+
+    /// One write of `own` and then `batch`, while `tail` is empty; returns how much of `batch` went out.
+    fn write_own_and(&mut self, stream: &TcpStream, batch: &Bytes) -> io::Result<usize> {
+        if self.own.len() >= SLICES {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = fill(&mut slices, self.own.iter().chain(std::iter::once(batch)));
+        let written = stream.try_write_vectored(&slices[..count])?;
+        let own = written.min(self.own_bytes);
+        self.own_written(own);
+        Ok(written - own)
+    }
+
+    fn own_written(&mut self, mut written: usize) {
+        let too_much = self.own_bytes > OWN_BYTES;
+        self.own_bytes -= written;
+        if too_much && self.own_bytes <= OWN_BYTES {
+            // Reading waits for this, and may have been asked before writing in the same poll.
+            self.wake();
+        }
+        while let Some(front) = self.own.front_mut() {
+            if written < front.len() {
+                front.advance(written);
+                return;
+            }
+            written -= front.len();
+            self.own.pop_front();
+        }
+    }
+}
+
+fn fill<'a>(slices: &mut [IoSlice<'a>], bytes: impl Iterator<Item = &'a Bytes>) -> usize {
+    let mut count = 0;
+    for (slice, bytes) in slices.iter_mut().zip(bytes) {
+        *slice = IoSlice::new(bytes);
+        count += 1;
+    }
+    count
+}

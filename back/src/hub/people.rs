@@ -1,0 +1,133 @@
+//! Who is connected: every connection by its number, and every session by the person it belongs to.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use shared::{CloseCode, Name, UserId};
+
+use super::outlet::Outlet;
+
+/// A session without a connection is known for so long: `resumed` is true and its last name comes back.
+const SESSION_KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// Sessions without a connection that are known at most; the rest must say their names again.
+const SESSIONS_KEPT: usize = 100_000;
+
+/// The registry.
+#[derive(Default)]
+pub struct People {
+    next: AtomicU64,
+    connections: Mutex<HashMap<u64, Arc<Outlet>>>,
+    sessions: Mutex<HashMap<UserId, Session>>,
+}
+
+struct Session {
+    name: Name,
+    /// The connection that speaks for it, or since when there is none.
+    held: Result<Arc<Outlet>, Instant>,
+}
+
+/// How the server met somebody.
+pub struct Arrival {
+    /// What they are called.
+    pub name: Name,
+    /// Whether the session was known.
+    pub resumed: bool,
+}
+
+/// A connection in the registry; dropping it takes it out, however the connection ended.
+pub struct Registration {
+    people: Arc<People>,
+    outlet: Arc<Outlet>,
+    user: Option<UserId>,
+}
+
+impl People {
+    /// A number for a new connection; none is used twice while the process runs.
+    pub fn next_connection(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Adds a connection.
+    pub fn register(self: &Arc<Self>, outlet: &Arc<Outlet>) -> Registration {
+        self.connections().insert(outlet.connection(), Arc::clone(outlet));
+        Registration { people: Arc::clone(self), outlet: Arc::clone(outlet), user: None }
+    }
+
+    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Outlet>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many connections there are.
+    pub fn count(&self) -> usize {
+        self.connections().len()
+    }
+
+    /// All connections, for the sweeper and for the end.
+    pub fn outlets(&self) -> Vec<Arc<Outlet>> {
+        self.connections().values().cloned().collect()
+    }
+
+    /// Remembers what somebody is called now.
+    pub fn rename(&self, user: &UserId, name: &Name) {
+        if let Some(session) = self.sessions().get_mut(user) {
+            session.name = name.clone();
+        }
+    }
+
+    /// Forgets sessions that have been without a connection for long, or that are too many.
+    pub fn forget_old_sessions(&self, now: Instant) {
+        let mut sessions = self.sessions();
+        let old = |session: &Session| session.held.as_ref().err().map(|since| now.saturating_duration_since(*since));
+        sessions.retain(|_, session| old(session).is_none_or(|age| age < SESSION_KEPT));
+        let mut ages: Vec<Duration> = sessions.values().filter_map(old).collect();
+        if ages.len() > SESSIONS_KEPT {
+            ages.sort_unstable();
+            let limit = ages[SESSIONS_KEPT];
+            sessions.retain(|_, session| old(session).is_none_or(|age| age < limit));
+        }
+    }
+}
+
+impl Registration {
+    /// Says who speaks on this connection. Another connection of the same session is closed: the newest wins.
+    pub fn identify(&mut self, user: &UserId, name: Option<Name>) -> Arrival {
+        let mut sessions = self.people.sessions();
+        let before = sessions.remove(user);
+        let resumed = before.is_some();
+        let (known, replaced) = match before {
+            Some(session) => (Some(session.name), session.held.ok()),
+            None => (None, None),
+        };
+        let name = name.or(known).unwrap_or_else(|| Name::guest(user));
+        sessions.insert(user.clone(), Session { name: name.clone(), held: Ok(Arc::clone(&self.outlet)) });
+        drop(sessions);
+        self.user = Some(user.clone());
+        if let Some(outlet) = replaced {
+            outlet.close(CloseCode::Replaced, None);
+        }
+        Arrival { name, resumed }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.people.connections().remove(&self.outlet.connection());
+        if let Some(user) = &self.user
+            && let Some(session) = self.people.sessions().get_mut(user)
+            && session.held.as_ref().is_ok_and(|outlet| Arc::ptr_eq(outlet, &self.outlet))
+        {
+            session.held = Err(Instant::now());
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Who is in a room: state, not messages. Pure: it is fed with instants and asked when it wants to speak.
+//!
+//! Comings and goings are gathered over an interval and told as one delta, those that cancel out not at all. Leaving is
+//! announced after a grace, so that a reload shows nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use shared::{Name, Person, RoomName, ServerMessage, UserId, limits};
+
+/// Times that shape what a room tells of its people.
+#[derive(Debug, Clone, Copy)]
+pub struct PresenceTimes {
+    /// Comings and goings are gathered for so long.
+    pub interval: Duration,
+    /// Somebody whose connection ended is still there for so long.
+    pub grace: Duration,
+}
+
+/// From this many people on the interval grows with the room: telling everybody costs one send per person, so the
+/// sends per second stay the same.
+const INTERVAL_MEMBERS: usize = 1_000;
+
+/// Who is in a room.
+pub struct Presence {
+    times: PresenceTimes,
+    people: BTreeMap<UserId, Seat>,
+    /// Whose grace ends when, earliest first.
+    leaving: BTreeSet<(Instant, UserId)>,
+    /// Since the last delta.
+    joined: BTreeSet<UserId>,
+    left: BTreeMap<UserId, Name>,
+    renamed: BTreeSet<UserId>,
+    delta_due: Option<Instant>,
+}
+
+struct Seat {
+    name: Name,
+    /// The connection that holds the seat; one that ends late must not take the seat from the next.
+    connection: u64,
+    leaving: Option<Instant>,
+}
+
+impl Presence {
+    /// An empty room.
+    pub fn new(times: PresenceTimes) -> Self {
+        Self {
+            times,
+            people: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            joined: BTreeSet::new(),
+            left: BTreeMap::new(),
+            renamed: BTreeSet::new(),
+            delta_due: None,
+        }
+    }
+
+    /// Somebody comes, or comes back within the grace, or on another connection.
+    pub fn join(&mut self, user: &UserId, name: &Name, connection: u64, now: Instant) {
+        if let Some(seat) = self.people.get_mut(user) {
+            seat.connection = connection;
+            if let Some(until) = seat.leaving.take() {
+                self.leaving.remove(&(until, user.clone()));
+            }
+            self.rename(user, name, now);
+            return;
+        }
+        self.people.insert(user.clone(), Seat { name: name.clone(), connection, leaving: None });
+        match self.left.remove(user) {
+            Some(before) if before == *name => {}
+            Some(_) => _ = self.renamed.insert(user.clone()),
+            None => _ = self.joined.insert(user.clone()),
+        }
+        self.schedule(now);
+    }
+
+    /// A connection goes: at once when it said so, after the grace when it just ended.
+    pub fn leave(&mut self, user: &UserId, connection: u64, at_once: bool, now: Instant) {
+        let Some(seat) = self.people.get_mut(user).filter(|seat| seat.connection == connection) else { return };
+        if at_once || self.times.grace.is_zero() {
+            if let Some(until) = seat.leaving.take() {
+                self.leaving.remove(&(until, user.clone()));
+            }
+            self.remove(user, now);
+        } else if seat.leaving.is_none() {
+            let until = now + self.times.grace;
+            seat.leaving = Some(until);
+            self.leaving.insert((until, user.clone()));
+        }
+    }
+
+    /// Somebody is called something else.
+    pub fn rename(&mut self, user: &UserId, name: &Name, now: Instant) {
+        let Some(seat) = self.people.get_mut(user).filter(|seat| seat.name != *name) else { return };
+        seat.name = name.clone();
+        if !self.joined.contains(user) {
+            self.renamed.insert(user.clone());
+        }
+        self.schedule(now);
+    }
+
+    fn remove(&mut self, user: &UserId, now: Instant) {
+        let Some(seat) = self.people.remove(user) else { return };
+        self.renamed.remove(user);
+        if !self.joined.remove(user) {
+            self.left.insert(user.clone(), seat.name);
+        }
+        self.schedule(now);
+    }
+
+    fn schedule(&mut self, now: Instant) {
+        let growth = self.people.len().div_ceil(INTERVAL_MEMBERS).max(1) as u32;
+        self.delta_due.get_or_insert(now + self.times.interval * growth);
+    }
+
+    /// When [`Presence::tick`] has something to do.
+    pub fn next_due(&self) -> Option<Instant> {
+        let grace = self.leaving.first().map(|(until, _)| *until);
+        [self.delta_due, grace].into_iter().flatten().min()
+    }
+
+    /// Ends what grace is over, and says what changed if it is time to.
+    pub fn tick(&mut self, room: &RoomName, now: Instant) -> Option<ServerMessage> {
+        while let Some((until, _)) = self.leaving.first()
+            && *until <= now
+        {
+            if let Some((_, user)) = self.leaving.pop_first() {
+                self.remove(&user, now);
+            }
+        }
+        if self.delta_due.is_none_or(|due| due > now) {
+            return None;
+        }
+        self.delta_due = None;
+        let name_of = |user: &UserId| self.people.get(user).map(|seat| person(user, &seat.name));
+        let mut joined: Vec<Person> = self.joined.iter().filter_map(name_of).collect();
+        let mut left: Vec<Person> = self.left.iter().map(|(user, name)| person(user, name)).collect();
+        let mut renamed: Vec<Person> = self.renamed.iter().filter_map(name_of).collect();
+        self.joined.clear();
+        self.left.clear();
+        self.renamed.clear();
+        if joined.is_empty() && left.is_empty() && renamed.is_empty() {
+            return None;
+        }
+        if self.people.len() > limits::NAMED_PRESENCE_MEMBERS {
+            let mut room_for = limits::PEOPLE_NAMED;
+            for names in [&mut joined, &mut left, &mut renamed] {
+                names.truncate(room_for);
+                room_for -= names.len();
+            }
+        }
+        Some(ServerMessage::Presence { room: room.clone(), count: self.people.len(), joined, left, renamed })
+    }
+
+    /// How many are in the room.
+    pub fn count(&self) -> usize {
+        self.people.len()
+    }
+
+    /// Whether nobody is there and nothing is left to tell.
+    pub fn is_idle(&self) -> bool {
+        self.people.is_empty() && self.next_due().is_none()
+    }
+
+    /// The next people by user id, and whether there are more.
+    pub fn page(&self, after: Option<&UserId>) -> (Vec<Person>, bool) {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let mut rest = self.people.range((after.map_or(Unbounded, |user| Excluded(user.clone())), Unbounded));
+        let page = rest.by_ref().take(limits::PEOPLE_NAMED).map(|(user, seat)| person(user, &seat.name)).collect();
+        (page, rest.next().is_some())
+    }
+}
+
+fn person(user: &UserId, name: &Name) -> Person {
+    Person { user: user.clone(), name: name.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Yard {
+        presence: Presence,
+        room: RoomName,
+        now: Instant,
+    }
+
+    impl Yard {
+        fn new() -> Self {
+            let times = PresenceTimes { interval: Duration::from_millis(250), grace: Duration::from_secs(15) };
+            Self { presence: Presence::new(times), room: RoomName::lobby(), now: Instant::now() }
+        }
+
+        fn wait(&mut self, ms: u64) -> Option<(usize, Vec<String>, Vec<String>, Vec<String>)> {
+            self.now += Duration::from_millis(ms);
+            let names = |people: Vec<Person>| people.into_iter().map(|p| p.name.to_string()).collect();
+            match self.presence.tick(&self.room, self.now)? {
+                ServerMessage::Presence { count, joined, left, renamed, .. } => {
+                    Some((count, names(joined), names(left), names(renamed)))
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+
+        fn join(&mut self, user: u32, name: &str, connection: u64) {
+            self.presence.join(&id(user), &Name::parse(name).unwrap(), connection, self.now);
+        }
+
+        fn leave(&mut self, user: u32, connection: u64, at_once: bool) {
+            self.presence.leave(&id(user), connection, at_once, self.now);
+        }
+    }
+
+    fn id(user: u32) -> UserId {
+        UserId::parse(&format!("{user:016}")).unwrap()
+    }
+
+    #[test]
+    fn one_delta_tells_everything_of_an_interval() {
+        let mut yard = Yard::new();
+        yard.join(1, "kim", 1);
+        assert_eq!(yard.wait(100), None);
+        yard.join(2, "lee", 2);
+        assert_eq!(yard.wait(150), Some((2, vec!["kim".into(), "lee".into()], vec![], vec![])));
+        assert_eq!(yard.wait(10_000), None);
+        assert_eq!(yard.presence.next_due(), None);
+    }
+
+    #[test]
+    fn coming_and_going_within_an_interval_cancel_out() {
+        let mut yard = Yard::new();
+        yard.join(1, "kim", 1);
+        yard.leave(1, 1, true);
+        assert_eq!(yard.wait(1_000), None);
+        assert!(yard.presence.is_idle());
+        yard.join(1, "kim", 2);
+        yard.wait(250);
+        yard.leave(1, 2, true);
+        yard.join(1, "kim", 3);
+        assert_eq!(yard.wait(1_000), None);
+        assert_eq!(yard.presence.count(), 1);
+    }
+
+    #[test]
+    fn a_reload_shows_nothing() {
+        let mut yard = Yard::new();
+        yard.join(1, "kim", 1);
+        yard.wait(250);
+        yard.leave(1, 1, false);
+        assert_eq!(yard.wait(14_000), None);
+        yard.join(1, "kim", 2);
+        assert_eq!(yard.wait(60_000), None);
+        assert_eq!(yard.presence.count(), 1);
+    }
+
+    #[test]
+    fn leaving_is_told_after_the_grace_and_at_once_after_quit() {
+        let mut yard = Yard::new();
+        yard.join(1, "kim", 1);
+        yard.join(2, "lee", 2);
+        yard.wait(250);
+        yard.leave(1, 1, false);
+        yard.leave(2, 2, true);
+        assert_eq!(yard.wait(250), Some((1, vec![], vec!["lee".into()], vec![])));
+        assert_eq!(yard.wait(14_750), None);
+        assert_eq!(yard.wait(250), Some((0, vec![], vec!["kim".into()], vec![])));
+        assert!(yard.presence.is_idle());
+    }
+
+    #[test]
+    fn a_connection_that_ends_late_does_not_take_the_seat_of_the_next() {
+        let mut yard = Yard::new();
+        yard.join(1, "kim", 1);
+        yard.join(1, "kim", 2);
+        yard.leave(1, 1, true);
+        assert_eq!(yard.presence.count(), 1);
+    }
+
+    #[test]
+    fn another_name_is_told_once() {
+        let mut yard = Yard::new();
+        yard.join(1, "kim", 1);
+        yard.wait(250);
+        yard.presence.rename(&id(1), &Name::parse("lee").unwrap(), yard.now);
+        yard.presence.rename(&id(1), &Name::parse("park").unwrap(), yard.now);
+        assert_eq!(yard.wait(250), Some((1, vec![], vec![], vec!["park".into()])));
+    }
+
+    #[test]
+    fn a_large_room_names_fifty_and_counts_the_rest() {
+        let mut yard = Yard::new();
+        for user in 0..300 {
+            yard.join(user, "kim", u64::from(user));
+        }
+        let (count, joined, ..) = yard.wait(250).unwrap();
+        assert_eq!((count, joined.len()), (300, 50));
+        let (first, more) = yard.presence.page(None);
+        assert_eq!((first.len(), more), (50, true));
+        let mut all = first;
+        loop {
+            let (page, more) = yard.presence.page(all.last().map(|p| &p.user));
+            all.extend(page);
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(all.len(), 300);
+        assert!(all.windows(2).all(|pair| pair[0].user < pair[1].user));
+    }
+
+    #[test]
+    fn the_interval_grows_with_the_room() {
+        let mut yard = Yard::new();
+        for user in 0..3_000 {
+            yard.join(user, "kim", u64::from(user));
+        }
+        yard.wait(250);
+        yard.join(9_999, "lee", 9_999);
+        assert_eq!(yard.wait(250), None);
+        assert!(yard.wait(1_000).is_some());
+    }
+}

@@ -1,0 +1,148 @@
+//! Madang's chat server. It speaks WebSocket only and knows nothing of pages or polling.
+//!
+//! A message's way: [`listener`] → [`handshake`] → [`connection`] → [`session`] decides, [`conversation`] carries out →
+//! [`history`] numbers → [`hub`] hands it to everybody. `docs/architecture.md` draws it.
+
+pub mod config;
+pub mod connection;
+pub mod conversation;
+pub mod frame;
+pub mod handshake;
+pub mod heartbeat;
+pub mod history;
+pub mod hub;
+pub mod identity;
+pub mod limits;
+pub mod listener;
+pub mod plain;
+pub mod session;
+pub mod shutdown;
+pub mod socket;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use config::{Config, HistoryKind};
+use conversation::Yard;
+use heartbeat::{Patience, Verdict};
+use history::{Follow, History, Memory, Store, Writer};
+use hub::{Hub, People, Receipt};
+use listener::Entrance;
+
+/// A server that is built and does not run yet.
+pub struct Server {
+    config: Config,
+    hub: Arc<Hub>,
+    writer: Writer<Receipt>,
+    follow: Follow<Receipt>,
+}
+
+impl Server {
+    /// Builds a server.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn build(config: Config) -> Result<Self, identity::IdentityError> {
+        let store: Arc<dyn Store> = match config.history {
+            HistoryKind::Memory => Arc::new(Memory::new(identity::new_epoch()?, config.memory)),
+        };
+        let (history, writer, follow) = History::open(store);
+        let hub = Arc::new(Hub::new(history, config.hub));
+        Ok(Self { config, hub, writer, follow })
+    }
+
+    /// Runs until `shutdown`, then says goodbye to everybody and returns. Listens where `listener` does.
+    ///
+    /// # Errors
+    /// When the listener is none.
+    pub async fn run(self, listener: std::net::TcpListener, shutdown: CancellationToken) -> io::Result<()> {
+        let Self { config, hub, writer, mut follow } = self;
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+        let connections = config.connections.unwrap_or_else(|| config::connections_for(limit));
+        let entrance = Entrance {
+            yard: Yard {
+                hub: Arc::clone(&hub),
+                limits: config.session,
+                ping_ms: config.patience.ping_after.as_millis() as u64,
+            },
+            origins: Arc::clone(&config.origins),
+            handshake: config.handshake,
+            patience: config.patience,
+        };
+
+        let writing = tokio::spawn(writer.run());
+        let publisher = Arc::clone(&hub);
+        let publishing = tokio::spawn(async move {
+            while let Some(batch) = follow.recv().await {
+                publisher.publish(batch);
+            }
+        });
+        let sweeping = tokio::spawn(sweep(Arc::clone(&hub), config.patience));
+
+        let tasks = TaskTracker::new();
+        listener::accept(listener, entrance, connections, &tasks, &shutdown).await;
+        tracing::info!(connections = hub.people().count(), "stopping");
+        shutdown::drain(hub.people(), config.drain).await;
+        for task in [writing, publishing, sweeping] {
+            task.abort();
+        }
+        Ok(())
+    }
+}
+
+/// Looks at all connections, and lets go of what is no longer needed.
+async fn sweep(hub: Arc<Hub>, patience: Patience) {
+    let mut ticks = tokio::time::interval(patience.sweep_every());
+    // After a pause of the whole process (SIGSTOP, a sleeping laptop) one look is enough.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        beat(hub.people(), &patience);
+        hub.people().forget_old_sessions(Instant::now());
+        hub.forget_idle_rooms();
+    }
+}
+
+fn beat(people: &People, patience: &Patience) {
+    for outlet in people.outlets() {
+        match patience.judge(&outlet.vitals().ages()) {
+            Verdict::Fine => {}
+            Verdict::Ping => {
+                outlet.vitals().pinged();
+                outlet.push(frame::ping());
+            }
+            Verdict::Close(code) => {
+                tracing::debug!(conn = outlet.connection(), code = code.code(), "closing");
+                outlet.close(code, None);
+            }
+            Verdict::Abort => outlet.abort(),
+        }
+    }
+}
+
+/// Opens the listening socket.
+///
+/// # Errors
+/// When the address cannot be had, as when another process has it.
+pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that was killed may be started again at once.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(listener::BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Raises the limit of open descriptors as far as it goes without privileges; each connection is one.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        tracing::warn!(%error, "cannot raise the limit of open descriptors");
+    }
+}

@@ -1,0 +1,225 @@
+//! Lets connections in. The accept loop waits for nothing but the next connection, a back-off and the end; every handshake runs
+//! in its own task under a timeout.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    connection,
+    conversation::{Speech, Yard},
+    handshake::{self, AllowedOrigin, HEAD_BYTES, Head, Reply, Way, head_end},
+    heartbeat::Patience,
+    hub::{Outlet, Vitals},
+};
+
+/// First pause after an accept error, doubled up to [`LONGEST_PAUSE`]. Out of descriptors, accept fails at once and for as long as
+/// nobody leaves: neither spin nor give up.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// Longest pause after accept errors.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Refusals for want of room that are under way at once; beyond that, connections are dropped without a word.
+const REFUSALS: usize = 64;
+
+/// Waiting connections that the kernel holds; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
+pub const BACKLOG: i32 = 4096;
+
+/// Unsent bytes that a socket takes. By default a stalled client hides up to 4 MB in the kernel.
+const NOT_SENT_BYTES: u32 = 32 * 1024;
+
+/// Sent bytes that nobody acknowledges for so long end the connection (RFC 5482).
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a new connection needs.
+#[derive(Clone)]
+pub struct Entrance {
+    /// Rooms, people and limits.
+    pub yard: Yard,
+    /// Pages that may connect.
+    pub origins: Arc<[AllowedOrigin]>,
+    /// Time from accept to the end of the request's head.
+    pub handshake: Duration,
+    /// The heartbeat's times.
+    pub patience: Patience,
+}
+
+/// Accepts until `shutdown`. Connections go on; `tasks` has them.
+pub async fn accept(
+    listener: TcpListener,
+    entrance: Entrance,
+    connections: usize,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) {
+    let seats = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                pause = FIRST_PAUSE;
+                if let Ok(seat) = Arc::clone(&seats).try_acquire_owned() {
+                    tasks.spawn(enter(stream, address, entrance.clone(), seat, tasks.clone()));
+                } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                    tasks.spawn(turn_away(stream, entrance.patience.close, permit));
+                }
+            }
+            Err(error) if is_the_peers(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, pause_ms = pause.as_millis() as u64, "cannot accept; pausing");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = shutdown.cancelled() => return,
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// The connection was gone before it was accepted: nothing is wrong here (accept(2), "Error handling").
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+async fn turn_away(mut stream: TcpStream, goodbye: Duration, _permit: OwnedSemaphorePermit) {
+    let reply = Reply::refuse(503, "There is no room for another connection just now.").header("Retry-After", "5");
+    answer(&mut stream, &reply, false, goodbye).await;
+}
+
+/// Writes a refusal and ends the connection so that the peer can read it.
+async fn answer(stream: &mut TcpStream, reply: &Reply, to_head: bool, goodbye: Duration) {
+    let bytes = reply.to_bytes(to_head);
+    let written = timeout(goodbye, async {
+        stream.write_all(&bytes).await?;
+        stream.shutdown().await
+    });
+    if let Ok(Ok(())) = written.await {
+        connection::discard(stream, goodbye).await;
+    }
+}
+
+/// Reads a head and answers it. The handshake's future is large and soon over, so the connection is a task of its own.
+async fn enter(
+    mut stream: TcpStream,
+    address: SocketAddr,
+    entrance: Entrance,
+    seat: OwnedSemaphorePermit,
+    tasks: TaskTracker,
+) {
+    if let Err(error) = prepare(&stream) {
+        tracing::debug!(%error, "a new connection is gone already");
+        return;
+    }
+    let begun = Instant::now();
+    let mut bytes = Vec::with_capacity(1024);
+    let read = timeout(entrance.handshake, read_head(&mut stream, &mut bytes)).await;
+    let decided = match read {
+        Ok(Ok(end)) => decide(&bytes[..end], &entrance.origins).map(|(way, reply)| (way, reply, end)),
+        Ok(Err(HeadError::Lost)) => return,
+        Ok(Err(HeadError::Refused(reply))) => Err(reply),
+        Err(_) => Err(Reply::refuse(408, "The request did not come in time.")),
+    };
+    let (way, reply, end) = match decided {
+        Ok(decided) => decided,
+        Err(reply) => {
+            tracing::debug!(status = reply.status(), %address, "refused a handshake");
+            return answer(&mut stream, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close).await;
+        }
+    };
+    let left = entrance.handshake.saturating_sub(begun.elapsed());
+    if !matches!(timeout(left, stream.write_all(&reply.to_bytes(false))).await, Ok(Ok(()))) {
+        return;
+    }
+    let rest = bytes.split_off(end);
+    tasks.spawn(Box::pin(converse(stream, way, rest, entrance, seat)));
+}
+
+async fn converse(stream: TcpStream, way: Way, rest: Vec<u8>, entrance: Entrance, _seat: OwnedSemaphorePermit) {
+    let Entrance { yard, patience, .. } = entrance;
+    let hub = Arc::clone(&yard.hub);
+    let connection = hub.people().next_connection();
+    let negotiated = matches!(way, Way::Chat { negotiated: true, .. });
+    let outlet = Arc::new(Outlet::new(connection, stream, way != Way::Echo, Vitals::new(negotiated)));
+    let registration = hub.people().register(&outlet);
+    tracing::debug!(conn = connection, ?way, "connected");
+    let websocket = connection::open(&outlet, rest).await;
+    // An echo holds its registration here, a conversation passes it on.
+    let (speech, _registration) = match way {
+        Way::Echo => (Speech::Echo, Some(registration)),
+        Way::Chat { negotiated: true, .. } => (Speech::chat(yard, Arc::clone(&outlet), registration), None),
+        Way::Chat { room, .. } => match Speech::plain(yard, Arc::clone(&outlet), registration, room).await {
+            Ok(speech) => (speech, None),
+            Err(error) => {
+                tracing::error!(conn = connection, %error, "no identity for a client");
+                return;
+            }
+        },
+    };
+    connection::run(websocket, outlet, speech, hub.history(), patience.close).await;
+    tracing::debug!(conn = connection, "gone");
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    let socket = socket2::SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    {
+        socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
+        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    }
+    Ok(())
+}
+
+enum HeadError {
+    Lost,
+    Refused(Reply),
+}
+
+/// Reads until the head ends and says where; what came behind it stays in `bytes`.
+async fn read_head(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<usize, HeadError> {
+    loop {
+        let searched = bytes.len();
+        match stream.read_buf(bytes).await {
+            Ok(0) | Err(_) => return Err(HeadError::Lost),
+            Ok(_) => {}
+        }
+        // A method begins with a letter: who begins otherwise (TLS with 0x16) will never end a head.
+        if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
+            let sentence = "This is not HTTP. If it is TLS: this port speaks plain ws:// and http://.";
+            return Err(HeadError::Refused(Reply::refuse(400, sentence)));
+        }
+        if let Some(end) = head_end(bytes, searched) {
+            return Ok(end);
+        }
+        if bytes.len() > HEAD_BYTES {
+            let sentence = format!("The request's head is longer than {HEAD_BYTES} bytes.");
+            return Err(HeadError::Refused(Reply::refuse(431, &sentence)));
+        }
+    }
+}
+
+fn decide(head: &[u8], origins: &[AllowedOrigin]) -> Result<(Way, Reply), Reply> {
+    let mut space = Head::space();
+    let head = Head::parse(head, &mut space)?;
+    handshake::decide(&head, origins)
+}

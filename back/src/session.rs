@@ -1,0 +1,418 @@
+//! What a client's messages mean: a pure machine of (message, state, instant) to actions. It touches no socket, no room and no
+//! clock; [`crate::conversation`] carries its actions out.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, Instant},
+};
+
+use shared::{
+    Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, Name, Person, RoomName, ServerMessage,
+    SessionToken, UserId, limits,
+};
+
+use crate::{
+    history::{Draft, Range},
+    limits::Bucket,
+};
+
+/// Malformed messages in a row after which a connection is closed with 4000: somebody speaks another language.
+const MALFORMED_IN_A_ROW: u32 = 10;
+
+/// Typing is passed on once in so long per room.
+const TYPING_EVERY: Duration = Duration::from_secs(3);
+
+/// What an operator may set.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLimits {
+    /// Bytes of UTF-8 in a text.
+    pub text_bytes: usize,
+    /// Rooms that one connection may be in.
+    pub rooms: usize,
+    /// Messages per second, over a burst of twice as many; 0 is no limit.
+    pub sends_per_second: u32,
+}
+
+/// What to do about a message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Answer.
+    Say(ServerMessage),
+    /// Answer with the time.
+    Pong(Option<MessageId>),
+    /// Let the session into a room.
+    Join(Option<MessageId>, RoomName, Ask),
+    /// Let it out.
+    Leave(Option<MessageId>, RoomName),
+    /// Store a message; the answer comes from history.
+    Append(Box<Draft>),
+    /// Tell the rooms of another name.
+    Rename(Option<MessageId>, Name),
+    /// Tell the room of typing.
+    Typing(RoomName),
+    /// Answer with a page of history.
+    History(MessageId, RoomName, Range, usize),
+    /// Answer with a page of people.
+    Who(MessageId, RoomName, Option<UserId>),
+    /// Answer with the list of rooms.
+    Rooms(MessageId),
+    /// Leave every room at once and close.
+    Quit,
+    /// Close.
+    Close(CloseCode),
+}
+
+/// Counts malformed messages in a row.
+#[derive(Debug, Default)]
+pub struct Malformed(u32);
+
+impl Malformed {
+    /// A message that could be understood.
+    pub fn reset(&mut self) {
+        self.0 = 0;
+    }
+
+    /// A message that could not: what to answer, and what else to do.
+    pub fn refuse(&mut self, error: Box<ErrorBody>) -> Vec<Action> {
+        let malformed = matches!(error.code, ErrorCode::BadJson | ErrorCode::BadField | ErrorCode::NoBinary);
+        let mut actions = vec![Action::Say(ServerMessage::Error(error))];
+        if malformed {
+            self.0 += 1;
+            if self.0 >= MALFORMED_IN_A_ROW {
+                actions.push(Action::Close(CloseCode::BadRequest));
+            }
+        }
+        actions
+    }
+}
+
+/// The error for a binary message.
+pub fn no_binary() -> Box<ErrorBody> {
+    let error = ErrorBody::new(ErrorCode::NoBinary, "binary messages mean nothing here");
+    Box::new(error.hint("send a text message; /echo takes both"))
+}
+
+/// A `chat.v1` connection that has not said hello: there is nothing else that it can do.
+#[derive(Debug, Default)]
+pub struct Newcomer {
+    /// What it said that was no hello.
+    pub malformed: Malformed,
+}
+
+/// The parts of a hello.
+#[derive(Debug)]
+pub struct Hello {
+    /// The name to show.
+    pub name: Option<Name>,
+    /// The secret of an earlier connection.
+    pub session: Option<SessionToken>,
+    /// Where to go at once.
+    pub rooms: BTreeMap<RoomName, Ask>,
+}
+
+impl Newcomer {
+    /// Waits for a hello.
+    ///
+    /// # Errors
+    /// What to do about anything else.
+    pub fn hear(&mut self, text: &str) -> Result<Hello, Vec<Action>> {
+        match ClientMessage::parse(text) {
+            Ok(ClientMessage::Hello { name, session, ticket: _, rooms }) => Ok(Hello { name, session, rooms }),
+            Ok(other) => {
+                let error = ErrorBody::new(ErrorCode::BadField, "the first message of chat.v1 is hello").field("type");
+                let error = error.id(other.id().cloned()).hint(r#"{"type":"hello","name":"kim","rooms":{"lobby":{}}}"#);
+                Err(self.malformed.refuse(Box::new(error)))
+            }
+            Err(error) => Err(self.malformed.refuse(error)),
+        }
+    }
+}
+
+/// A connection that said who it is.
+#[derive(Debug)]
+pub struct Session {
+    person: Person,
+    limits: SessionLimits,
+    /// In the order in which they were joined: the last one is meant where a message names none.
+    rooms: Vec<RoomName>,
+    sends: Bucket,
+    typed: HashMap<RoomName, Instant>,
+    malformed: Malformed,
+}
+
+impl Session {
+    /// Somebody who is in no room yet.
+    pub fn new(person: Person, limits: SessionLimits) -> Self {
+        let burst = limits.sends_per_second.saturating_mul(2);
+        Self {
+            person,
+            limits,
+            rooms: Vec::new(),
+            sends: Bucket::new(limits.sends_per_second, burst),
+            typed: HashMap::new(),
+            malformed: Malformed::default(),
+        }
+    }
+
+    /// Who this is.
+    pub fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// The session is in this room now, and means it where it names none.
+    pub fn joined(&mut self, room: &RoomName) {
+        self.rooms.retain(|other| other != room);
+        self.rooms.push(room.clone());
+    }
+
+    /// What to do about a text that should be JSON.
+    pub fn hear(&mut self, text: &str, now: Instant) -> Vec<Action> {
+        match ClientMessage::parse(text) {
+            Ok(message) => {
+                self.malformed.reset();
+                self.act(message, now).into_iter().collect()
+            }
+            Err(error) => self.refuse(error),
+        }
+    }
+
+    /// What to do about a message that was refused before it was one.
+    pub fn refuse(&mut self, error: Box<ErrorBody>) -> Vec<Action> {
+        self.malformed.refuse(error)
+    }
+
+    /// What to do about a message.
+    pub fn act(&mut self, message: ClientMessage, now: Instant) -> Option<Action> {
+        let id = message.id().cloned();
+        let refuse = |error: ErrorBody| Some(Action::Say(ServerMessage::Error(Box::new(error.id(id)))));
+        self.decide(message, now).unwrap_or_else(refuse)
+    }
+
+    fn decide(&mut self, message: ClientMessage, now: Instant) -> Result<Option<Action>, ErrorBody> {
+        Ok(Some(match message {
+            ClientMessage::Hello { .. } => {
+                let error = ErrorBody::new(ErrorCode::BadField, "hello was said already").field("type");
+                return Err(error.hint("use name and join"));
+            }
+            ClientMessage::Join { id, room, ask } => {
+                if self.limits.rooms > 0 && !self.rooms.contains(&room) && self.rooms.len() >= self.limits.rooms {
+                    let error = ErrorBody::new(ErrorCode::RoomLimit, "this connection is in too many rooms");
+                    return Err(error.limit(self.limits.rooms as u64).hint("leave one first"));
+                }
+                Action::Join(id, room, ask)
+            }
+            ClientMessage::Leave { id, room } => {
+                let room = self.room(room)?;
+                self.rooms.retain(|other| *other != room);
+                self.typed.remove(&room);
+                Action::Leave(id, room)
+            }
+            ClientMessage::Send { id, room, text, reply_to } => self.send(id, room, text, reply_to, now)?,
+            ClientMessage::Name { id, name } => {
+                self.person.name = name.clone();
+                Action::Rename(id, name)
+            }
+            ClientMessage::Typing { room } => {
+                let room = self.room(room)?;
+                let again = self.typed.get(&room).is_none_or(|last| now.duration_since(*last) >= TYPING_EVERY);
+                if !again {
+                    return Ok(None);
+                }
+                self.typed.insert(room.clone(), now);
+                Action::Typing(room)
+            }
+            ClientMessage::History { id, room, before, after, around, limit } => {
+                let range = match (before, after, around) {
+                    (Some(seq), None, None) => Range::Before(seq),
+                    (None, Some(seq), None) => Range::After(seq),
+                    (None, None, Some(seq)) => Range::Around(seq),
+                    (None, None, None) => Range::Before(u64::MAX),
+                    _ => {
+                        let error = ErrorBody::new(ErrorCode::BadField, "more than one of before, after and around");
+                        return Err(error.hint("ask for one page at a time"));
+                    }
+                };
+                let limit = limit.unwrap_or(limits::DEFAULT_LAST).clamp(1, limits::PAGE_MESSAGES);
+                Action::History(id, self.room_or_current(room)?, range, limit as usize)
+            }
+            ClientMessage::Who { id, room, after } => Action::Who(id, self.room_or_current(room)?, after),
+            ClientMessage::Rooms { id } => Action::Rooms(id),
+            ClientMessage::Ping { id } => Action::Pong(id),
+            ClientMessage::Quit {} => Action::Quit,
+            ClientMessage::Edit { .. }
+            | ClientMessage::Delete { .. }
+            | ClientMessage::Read { .. }
+            | ClientMessage::Search { .. } => {
+                let error = ErrorBody::new(ErrorCode::UnknownType, "this server does not do that yet").field("type");
+                return Err(error.hint("edit, delete, read and search are in the protocol, and not in this version"));
+            }
+        }))
+    }
+
+    fn send(
+        &mut self,
+        id: Option<MessageId>,
+        room: Option<RoomName>,
+        text: String,
+        reply_to: Option<u64>,
+        now: Instant,
+    ) -> Result<Action, ErrorBody> {
+        if text.trim().is_empty() {
+            return Err(ErrorBody::new(ErrorCode::BadField, "there is nothing to say").field("text"));
+        }
+        if self.limits.text_bytes > 0 && text.len() > self.limits.text_bytes {
+            let error = ErrorBody::new(ErrorCode::TooBig, format!("the text has {} bytes", text.len())).field("text");
+            return Err(error.limit(self.limits.text_bytes as u64).hint("send it in parts"));
+        }
+        let room = self.room(room)?;
+        if let Err(wait) = self.sends.take(now) {
+            // Rounded up: who waits exactly so long is let through.
+            let ms = wait.as_millis() as u64 + 1;
+            let error = ErrorBody::new(ErrorCode::RateLimited, "too many messages").retry_after_ms(ms);
+            return Err(error
+                .limit(u64::from(self.limits.sends_per_second))
+                .hint("send it again after retry_after_ms"));
+        }
+        let Person { user, name } = self.person.clone();
+        Ok(Action::Append(Box::new(Draft { room, user, name, text, reply_to, id })))
+    }
+
+    /// A room that the session is in: the one that is named, or the one joined last.
+    fn room(&self, named: Option<RoomName>) -> Result<RoomName, ErrorBody> {
+        let room = self.room_or_current(named)?;
+        if self.rooms.contains(&room) { Ok(room) } else { Err(not_joined().got(room.as_str())) }
+    }
+
+    fn room_or_current(&self, named: Option<RoomName>) -> Result<RoomName, ErrorBody> {
+        named.or_else(|| self.rooms.last().cloned()).ok_or_else(not_joined)
+    }
+}
+
+fn not_joined() -> ErrorBody {
+    let error = ErrorBody::new(ErrorCode::NotJoined, "you are not in that room").field("room");
+    error.hint(r#"join it first: {"type":"join","room":"lobby"}"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: SessionLimits = SessionLimits { text_bytes: 100, rooms: 3, sends_per_second: 10 };
+
+    fn session(rooms: &[&str]) -> Session {
+        let person = Person { user: UserId::parse("u7Zk2mQ0aB-_x9Yc").unwrap(), name: Name::parse("kim").unwrap() };
+        let mut session = Session::new(person, LIMITS);
+        for room in rooms {
+            session.joined(&RoomName::parse(room).unwrap());
+        }
+        session
+    }
+
+    fn code(actions: &[Action]) -> ErrorCode {
+        match &actions[0] {
+            Action::Say(ServerMessage::Error(error)) => error.code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn room_of(actions: &[Action]) -> &str {
+        match &actions[0] {
+            Action::Append(draft) => draft.room.as_str(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_room_goes_to_the_one_joined_last() {
+        let now = Instant::now();
+        let mut session = session(&["a", "b"]);
+        assert_eq!(room_of(&session.hear(r#"{"type":"send","text":"x"}"#, now)), "b");
+        assert_eq!(room_of(&session.hear(r#"{"type":"send","room":"a","text":"x"}"#, now)), "a");
+        session.joined(&RoomName::parse("a").unwrap());
+        assert_eq!(room_of(&session.hear(r#"{"type":"send","text":"x"}"#, now)), "a");
+        session.hear(r#"{"type":"leave"}"#, now);
+        assert_eq!(room_of(&session.hear(r#"{"type":"send","text":"x"}"#, now)), "b");
+        assert_eq!(code(&session.hear(r#"{"type":"send","room":"a","text":"x"}"#, now)), ErrorCode::NotJoined);
+    }
+
+    #[test]
+    fn texts_are_neither_empty_nor_too_long() {
+        let now = Instant::now();
+        let mut session = session(&["a"]);
+        assert_eq!(code(&session.hear(r#"{"type":"send","text":" \n"}"#, now)), ErrorCode::BadField);
+        let text = "가".repeat(34);
+        assert_eq!(code(&session.hear(&format!(r#"{{"type":"send","text":"{text}"}}"#), now)), ErrorCode::TooBig);
+        let text = "가".repeat(33);
+        assert_eq!(room_of(&session.hear(&format!(r#"{{"type":"send","text":"{text}"}}"#), now)), "a");
+    }
+
+    #[test]
+    fn too_many_messages_are_refused_with_the_time_to_wait() {
+        let now = Instant::now();
+        let mut session = session(&["a"]);
+        for _ in 0..20 {
+            assert_eq!(room_of(&session.hear(r#"{"type":"send","text":"x"}"#, now)), "a");
+        }
+        let actions = session.hear(r#"{"type":"send","id":"7","text":"x"}"#, now);
+        let [Action::Say(ServerMessage::Error(error))] = actions.as_slice() else { panic!("{actions:?}") };
+        assert_eq!((error.code, error.retry), (ErrorCode::RateLimited, true));
+        assert_eq!(error.id.as_ref().map(MessageId::as_str), Some("7"));
+        let wait = Duration::from_millis(error.retry_after_ms.unwrap());
+        assert_eq!(room_of(&session.hear(r#"{"type":"send","text":"x"}"#, now + wait)), "a");
+    }
+
+    #[test]
+    fn rooms_are_limited() {
+        let now = Instant::now();
+        let mut session = session(&["a", "b", "c"]);
+        assert_eq!(code(&session.hear(r#"{"type":"join","room":"d"}"#, now)), ErrorCode::RoomLimit);
+        assert!(matches!(session.hear(r#"{"type":"join","room":"c"}"#, now)[0], Action::Join(..)));
+    }
+
+    #[test]
+    fn ten_malformed_messages_in_a_row_are_enough() {
+        let now = Instant::now();
+        let mut session = session(&["a"]);
+        for _ in 0..9 {
+            assert_eq!(session.hear("{", now).len(), 1);
+        }
+        session.hear(r#"{"type":"ping"}"#, now);
+        for _ in 0..9 {
+            assert_eq!(session.refuse(no_binary()).len(), 1);
+        }
+        assert_eq!(session.hear("{", now)[1], Action::Close(CloseCode::BadRequest));
+    }
+
+    #[test]
+    fn typing_is_passed_on_once_in_three_seconds() {
+        let now = Instant::now();
+        let mut session = session(&["a"]);
+        let typing = |session: &mut Session, ms| {
+            matches!(
+                session.hear(r#"{"type":"typing"}"#, now + Duration::from_millis(ms)).first(),
+                Some(Action::Typing(_))
+            )
+        };
+        assert!(typing(&mut session, 0));
+        assert!(!typing(&mut session, 2_999));
+        assert!(typing(&mut session, 3_000));
+    }
+
+    #[test]
+    fn only_hello_comes_first_and_only_once() {
+        let mut newcomer = Newcomer::default();
+        assert_eq!(code(&newcomer.hear(r#"{"type":"ping"}"#).unwrap_err()), ErrorCode::BadField);
+        assert_eq!(newcomer.hear(r#"{"type":"hello","name":"kim"}"#).unwrap().name, Some(Name::parse("kim").unwrap()));
+        assert_eq!(code(&session(&[]).hear(r#"{"type":"hello"}"#, Instant::now())), ErrorCode::BadField);
+    }
+
+    #[test]
+    fn a_page_is_asked_for_in_one_direction() {
+        let now = Instant::now();
+        let mut session = session(&["a"]);
+        let both = r#"{"type":"history","id":"1","before":3,"after":1}"#;
+        assert_eq!(code(&session.hear(both, now)), ErrorCode::BadField);
+        let many = session.hear(r#"{"type":"history","id":"1","before":3,"limit":9999}"#, now);
+        assert!(matches!(many[0], Action::History(_, _, Range::Before(3), 200)));
+    }
+}

@@ -1,0 +1,61 @@
+//! How the server ends: signals become a token, and everybody is told goodbye at a pace.
+
+use std::{io, time::Duration};
+
+use shared::CloseCode;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::People;
+
+/// Clients that are told goodbye in a millisecond; everybody at once would come back at once.
+const PER_MILLISECOND: u32 = 2;
+
+/// The shortest advice: the time in which a server may be started again.
+const RETRY_AFTER_MS: u64 = 500;
+
+/// Cancels the token on SIGINT or SIGTERM; a second signal ends the process at once.
+///
+/// # Errors
+/// When the system takes no signal handlers.
+pub fn on_signal(token: CancellationToken) -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        for already_asked in [false, true] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if already_asked {
+                std::process::exit(130);
+            }
+            token.cancel();
+        }
+    });
+    Ok(())
+}
+
+/// Says `bye` 4200 to everybody within `window`, each with its own time to come back, and waits until they are gone, at most
+/// `window` again.
+pub async fn drain(people: &People, window: Duration) {
+    let begun = Instant::now();
+    // A hash map's order is as good as a shuffled one.
+    let outlets = people.outlets();
+    let spread = outlets.len() as u64;
+    let step = window.min(Duration::from_millis(1) * (outlets.len() as u32 / PER_MILLISECOND));
+    for (index, outlet) in outlets.iter().enumerate() {
+        outlet.close(CloseCode::Shutdown, Some(RETRY_AFTER_MS + index as u64));
+        if index % 64 == 63 {
+            sleep_until(begun + step.mul_f64(index as f64 / spread as f64)).await;
+        }
+    }
+    drop(outlets);
+    let gone_by = Instant::now() + window;
+    while people.count() > 0 && Instant::now() < gone_by {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
