@@ -301,18 +301,22 @@ impl Talk {
     async fn history(&mut self, id: MessageId, room: RoomName, range: Range, limit: usize) {
         let history = self.yard.hub.history();
         let bounds = history.bounds(&room).await;
-        // One more than asked for tells whether there are more.
-        let mut messages = history.read(&room, range, limit + 1).await;
+        let mut messages = history.read(&room, range, limit).await;
         let mut bytes: usize = messages.iter().map(|message| message.text.len()).sum();
-        let mut more = false;
-        while messages.len() > limit || (bytes > PAGE_BYTES && messages.len() > 1) {
+        while bytes > PAGE_BYTES && messages.len() > 1 {
             let farthest = match range {
                 Range::Before(_) => 0,
                 Range::After(_) | Range::Around(_) => messages.len() - 1,
             };
             bytes -= messages.remove(farthest).text.len();
-            more = true;
         }
+        let older = messages.first().is_some_and(|message| message.seq > bounds.first);
+        let newer = messages.last().is_some_and(|message| message.seq < bounds.top);
+        let more = match range {
+            Range::Before(_) => older,
+            Range::After(_) => newer,
+            Range::Around(_) => older || newer,
+        };
         let page = Page { id, room, epoch: bounds.epoch, first: bounds.first, top: bounds.top, messages, more };
         self.outlet.say(&ServerMessage::Page(Box::new(page)));
     }

@@ -53,6 +53,11 @@ impl Server {
         Ok(Self { config, hub, writer, follow })
     }
 
+    /// The rooms and the people, for whoever runs the server to look at.
+    pub fn hub(&self) -> Arc<Hub> {
+        Arc::clone(&self.hub)
+    }
+
     /// Runs until `shutdown`, then says goodbye to everybody and returns. Listens where `listener` does.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use shared::{GapReason, ServerMessage};
 
 use super::{
     History,
-    log::{Place, Since},
+    log::{BEFORE_ALL, Place, Since},
     outlet::Outlet,
     resume,
     room::Room,
@@ -43,7 +43,7 @@ impl Cursor {
 
     /// Where message `seq + 1` is in the log; before everything when it is not there any more.
     fn place(room: &Room, seq: u64) -> Place {
-        room.log().locate(seq).unwrap_or(Place { offset: 0, seq })
+        room.log().locate(seq).unwrap_or(Place { offset: BEFORE_ALL, seq })
     }
 
     /// Brings the member forward by one batch: from the log where it reaches, from history beyond. It ends in a segment, or

@@ -14,6 +14,9 @@ pub const LOG_FRAMES: usize = 1_000;
 /// Most bytes that a log holds.
 pub const LOG_BYTES: usize = 1 << 20;
 
+/// An offset that no frame has: whoever is there has to look into history first.
+pub const BEFORE_ALL: u64 = 0;
+
 /// Where a reader is: the next frame to read, and the last message it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -56,7 +59,7 @@ pub struct Log {
 impl Log {
     /// The log of a room whose newest message is `top`; none of its frames are here yet.
     pub fn new(top: u64) -> Self {
-        Self { oldest: 0, entries: VecDeque::new(), bytes: 0, top, last: None }
+        Self { oldest: BEFORE_ALL + 1, entries: VecDeque::new(), bytes: 0, top, last: None }
     }
 
     /// The place behind the newest frame.
@@ -189,6 +192,13 @@ mod tests {
         log.append_message(3, frame("c"));
         let (text, place) = batch(log.since(place, 100));
         assert_eq!((text.as_str(), place), ("pc", log.head()));
+    }
+
+    #[test]
+    fn a_reader_before_everything_is_sent_to_history_also_by_an_empty_log() {
+        let log = Log::new(300);
+        assert_eq!(log.locate(20), None);
+        assert_eq!(log.replay(Place { offset: BEFORE_ALL, seq: 20 }, 0, 100), Since::Beyond);
     }
 
     #[test]

@@ -216,6 +216,11 @@ impl Hub {
         OkBody::Who { count: presence.count(), users, more }
     }
 
+    /// How many rooms are in memory.
+    pub fn open_rooms(&self) -> usize {
+        self.rooms().len()
+    }
+
     /// Lets go of rooms that nobody is in and that have nothing to tell. What was said in them stays in history.
     pub fn forget_idle_rooms(&self) {
         self.rooms().retain(|_, room| Arc::strong_count(room) > 1 || !room.presence().is_idle());

@@ -1,0 +1,15 @@
+//! `back` as its clients meet it: over real sockets, on a free port, without sleeping for luck.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is its report")]
+
+mod attackers;
+mod chat;
+mod client;
+mod crowd;
+mod handshake;
+mod heartbeat;
+mod plain;
+mod presence;
+mod process;
+mod resume;
+mod server;

@@ -1,0 +1,103 @@
+//! `back` as a program: what it prints, how it ends.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::json;
+
+use crate::client::{Client, End};
+
+/// The program on a free port; killed when dropped.
+pub struct Back {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Back {
+    pub fn start(flags: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_back"))
+            .args(["--listen", "127.0.0.1:0", "--log", "warn"])
+            .args(flags)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let address =
+            line.trim().strip_prefix("listening on ws://").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+        Self { child, address }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Back {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Memory of a process that is in RAM.
+pub fn resident_bytes(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_says_goodbye_to_everybody_and_ends_with_0() {
+    for name in ["TERM", "INT"] {
+        let mut back = Back::start(&[]);
+        let mut kim = Client::in_room(back.address, "kim", "dev").await;
+        let mut plain = Client::plain(back.address, "/").await;
+        plain.until("synced").await;
+        back.signal(name);
+        for client in [&mut kim, &mut plain] {
+            let (before, end) = client.end().await;
+            let bye = before.last().unwrap();
+            assert_eq!((&bye["type"], &bye["code"], &bye["reconnect"]), (&json!("bye"), &json!(4200), &json!(true)));
+            let after = bye["retry_after_ms"].as_u64().unwrap();
+            assert_eq!(end, End::Close(4200, format!("shutdown;retry={after}")));
+        }
+        assert_eq!(back.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_in_use_is_said_in_a_sentence() {
+    let back = Back::start(&[]);
+    let second =
+        Command::new(env!("CARGO_BIN_EXE_back")).args(["--listen", &back.address.to_string()]).output().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(said.contains("cannot listen on") && said.contains("--listen"), "{said}");
+}
+
+#[test]
+fn flags_and_their_environment_are_explained() {
+    let help = Command::new(env!("CARGO_BIN_EXE_back")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for word in ["--listen", "BACK_LISTEN", "--allow-origin", "--ping-after", "--sends-per-second"] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_sets_what_no_flag_does() {
+    let child = Command::new(env!("CARGO_BIN_EXE_back"))
+        .args(["--listen", "127.0.0.1:0"])
+        .env("BACK_PING_AFTER", "never")
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&child.stderr).contains("--ping-after"), "a bad variable is named by its flag");
+}

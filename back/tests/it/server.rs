@@ -1,0 +1,39 @@
+//! A server on a free port that stops when it is dropped.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use back::{Server, config::Config, hub::Hub, listen};
+use tokio_util::sync::CancellationToken;
+
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub hub: Arc<Hub>,
+    shutdown: CancellationToken,
+}
+
+impl TestServer {
+    /// A server with the defaults.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A server with these flags.
+    pub fn with(flags: &[&str]) -> Self {
+        let flags: Vec<&str> = ["--listen", "127.0.0.1:0", "--drain", "0.5"].iter().chain(flags).copied().collect();
+        let config = Config::from_args(&flags).unwrap();
+        let listener = listen(config.listen).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let server = Server::build(config).unwrap();
+        let hub = server.hub();
+        let stop = shutdown.clone();
+        tokio::spawn(async move { server.run(listener, stop).await.unwrap() });
+        Self { address, hub, shutdown }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
