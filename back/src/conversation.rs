@@ -54,7 +54,7 @@ pub struct Chat {
 
 enum State {
     New(Newcomer, Registration),
-    Known(Talk),
+    Known(Box<Talk>),
     /// Between the two.
     Entering,
 }
@@ -163,7 +163,7 @@ impl Chat {
                     let action = talk.session.act(shared::ClientMessage::Join { id: None, room, ask }, Instant::now());
                     talk.carry_out(action).await;
                 }
-                self.state = State::Known(talk);
+                self.state = State::Known(Box::new(talk));
             }
             Err(error) => {
                 tracing::error!(conn = self.outlet.connection(), %error, "no identity for a client");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use shared::{
-    Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, Name, Person, RoomName, ServerMessage,
+    Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, Name, Person, Refusal, RoomName, ServerMessage,
     SessionToken, UserId, limits,
 };
 
@@ -184,20 +184,20 @@ impl Session {
     /// What to do about a message.
     pub fn act(&mut self, message: ClientMessage, now: Instant) -> Option<Action> {
         let id = message.id().cloned();
-        let refuse = |error: ErrorBody| Some(Action::Say(ServerMessage::Error(Box::new(error.id(id)))));
+        let refuse = |error: Refusal| Some(Action::Say(ServerMessage::Error(Box::new(error.id(id)))));
         self.decide(message, now).unwrap_or_else(refuse)
     }
 
-    fn decide(&mut self, message: ClientMessage, now: Instant) -> Result<Option<Action>, ErrorBody> {
+    fn decide(&mut self, message: ClientMessage, now: Instant) -> Result<Option<Action>, Refusal> {
         Ok(Some(match message {
             ClientMessage::Hello { .. } => {
                 let error = ErrorBody::new(ErrorCode::BadField, "hello was said already").field("type");
-                return Err(error.hint("use name and join"));
+                return Err(error.hint("use name and join").into());
             }
             ClientMessage::Join { id, room, ask } => {
                 if self.limits.rooms > 0 && !self.rooms.contains(&room) && self.rooms.len() >= self.limits.rooms {
                     let error = ErrorBody::new(ErrorCode::RoomLimit, "this connection is in too many rooms");
-                    return Err(error.limit(self.limits.rooms as u64).hint("leave one first"));
+                    return Err(error.limit(self.limits.rooms as u64).hint("leave one first").into());
                 }
                 Action::Join(id, room, ask)
             }
@@ -229,7 +229,7 @@ impl Session {
                     (None, None, None) => Range::Before(u64::MAX),
                     _ => {
                         let error = ErrorBody::new(ErrorCode::BadField, "more than one of before, after and around");
-                        return Err(error.hint("ask for one page at a time"));
+                        return Err(error.hint("ask for one page at a time").into());
                     }
                 };
                 let limit = limit.unwrap_or(limits::DEFAULT_LAST).clamp(1, limits::PAGE_MESSAGES);
@@ -244,7 +244,9 @@ impl Session {
             | ClientMessage::Read { .. }
             | ClientMessage::Search { .. } => {
                 let error = ErrorBody::new(ErrorCode::UnknownType, "this server does not do that yet").field("type");
-                return Err(error.hint("edit, delete, read and search are in the protocol, and not in this version"));
+                return Err(error
+                    .hint("edit, delete, read and search are in the protocol, and not in this version")
+                    .into());
             }
         }))
     }
@@ -256,13 +258,13 @@ impl Session {
         text: String,
         reply_to: Option<u64>,
         now: Instant,
-    ) -> Result<Action, ErrorBody> {
+    ) -> Result<Action, Refusal> {
         if text.trim().is_empty() {
-            return Err(ErrorBody::new(ErrorCode::BadField, "there is nothing to say").field("text"));
+            return Err(ErrorBody::new(ErrorCode::BadField, "there is nothing to say").field("text").into());
         }
         if self.limits.text_bytes > 0 && text.len() > self.limits.text_bytes {
             let error = ErrorBody::new(ErrorCode::TooBig, format!("the text has {} bytes", text.len())).field("text");
-            return Err(error.limit(self.limits.text_bytes as u64).hint("send it in parts"));
+            return Err(error.limit(self.limits.text_bytes as u64).hint("send it in parts").into());
         }
         let room = self.room(room)?;
         if let Err(wait) = self.sends.take(now) {
@@ -271,20 +273,21 @@ impl Session {
             let error = ErrorBody::new(ErrorCode::RateLimited, "too many messages").retry_after_ms(ms);
             return Err(error
                 .limit(u64::from(self.limits.sends_per_second))
-                .hint("send it again after retry_after_ms"));
+                .hint("send it again after retry_after_ms")
+                .into());
         }
         let Person { user, name } = self.person.clone();
         Ok(Action::Append(Box::new(Draft { room, user, name, text, reply_to, id })))
     }
 
     /// A room that the session is in: the one that is named, or the one joined last.
-    fn room(&self, named: Option<RoomName>) -> Result<RoomName, ErrorBody> {
+    fn room(&self, named: Option<RoomName>) -> Result<RoomName, Refusal> {
         let room = self.room_or_current(named)?;
-        if self.rooms.contains(&room) { Ok(room) } else { Err(not_joined().got(room.as_str())) }
+        if self.rooms.contains(&room) { Ok(room) } else { Err(not_joined().got(room.as_str()).into()) }
     }
 
-    fn room_or_current(&self, named: Option<RoomName>) -> Result<RoomName, ErrorBody> {
-        named.or_else(|| self.rooms.last().cloned()).ok_or_else(not_joined)
+    fn room_or_current(&self, named: Option<RoomName>) -> Result<RoomName, Refusal> {
+        named.or_else(|| self.rooms.last().cloned()).ok_or_else(|| not_joined().into())
     }
 }
 

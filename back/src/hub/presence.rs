@@ -181,6 +181,9 @@ fn person(user: &UserId, name: &Name) -> Person {
 mod tests {
     use super::*;
 
+    /// How many there are, and who came, went and is called something else.
+    type Told = (usize, Vec<String>, Vec<String>, Vec<String>);
+
     struct Yard {
         presence: Presence,
         room: RoomName,
@@ -193,7 +196,7 @@ mod tests {
             Self { presence: Presence::new(times), room: RoomName::lobby(), now: Instant::now() }
         }
 
-        fn wait(&mut self, ms: u64) -> Option<(usize, Vec<String>, Vec<String>, Vec<String>)> {
+        fn wait(&mut self, ms: u64) -> Option<Told> {
             self.now += Duration::from_millis(ms);
             let names = |people: Vec<Person>| people.into_iter().map(|p| p.name.to_string()).collect();
             match self.presence.tick(&self.room, self.now)? {

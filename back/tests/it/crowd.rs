@@ -1,10 +1,13 @@
-//! A thousand clients in a room, one of them deaf. The server is the real program, so that its memory can be read.
+//! Many clients in a room, of every speed. The server is the real program where its memory is read.
+
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::{
     client::Client,
     process::{Back, resident_bytes},
+    server::TestServer,
 };
 
 const CLIENTS: usize = 1000;
@@ -46,4 +49,77 @@ async fn a_thousand_clients_and_one_is_deaf() {
     // client's share were kept for it, it would be 2 GB.
     assert!(grown < 128 << 20, "grew by {grown} bytes");
     drop((clients, deaf));
+}
+
+/// A small generator of numbers, so that a seed repeats a run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        // SplitMix64 (Steele, Lea and Flood, 2014).
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % limit
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_of_every_speed_see_every_message_once_or_are_told_of_a_gap() {
+    const MESSAGES: u64 = 3000;
+    const SEED: u64 = 20_261_121;
+    /// Reads nothing until everything is sent.
+    const ASLEEP: u64 = 23;
+    println!("seed {SEED}");
+    let server = TestServer::with(&["--sends-per-second", "0", "--stall-timeout", "60"]);
+    let mut readers = Vec::new();
+    let (all_sent, wait_for_all) = tokio::sync::watch::channel(false);
+    for reader in 0..24_u64 {
+        let mut all_sent = wait_for_all.clone();
+        // Room for a few messages in its kernel, so that most writes to it are partial.
+        let mut client = Client::with_small_window(server.address, "/rooms/dev", None).await;
+        client.until("synced").await;
+        let mut numbers = Numbers(SEED + reader);
+        // From one that never waits to one that falls behind the room's log.
+        let pace = reader * reader / 24;
+        readers.push(tokio::spawn(async move {
+            let (mut have, mut missed) = (0, 0);
+            if reader == ASLEEP {
+                all_sent.wait_for(|sent| *sent).await.unwrap();
+            }
+            while have < MESSAGES {
+                let message = client.next().await;
+                if message["type"] == "message" {
+                    assert_eq!(message["seq"], have + 1, "reader {reader}");
+                    have += 1;
+                } else if message["type"] == "gap" {
+                    assert_eq!(
+                        (&message["from"], &message["reason"]),
+                        (&json!(have + 1), &json!("slow")),
+                        "reader {reader}"
+                    );
+                    missed += message["to"].as_u64().unwrap() - have;
+                    have = message["to"].as_u64().unwrap();
+                }
+                if numbers.below(8) == 0 {
+                    tokio::time::sleep(Duration::from_millis(numbers.below(pace + 1))).await;
+                }
+            }
+            missed
+        }));
+    }
+    let mut sender = Client::in_room(server.address, "sender", "dev").await;
+    let mut numbers = Numbers(SEED);
+    for seq in 1..=MESSAGES {
+        let text = "x".repeat(numbers.below(4000) as usize + 1);
+        assert_eq!(sender.ask(json!({"type": "send", "id": seq.to_string(), "text": text})).await["seq"], seq);
+    }
+    all_sent.send(true).unwrap();
+    let mut missed = Vec::new();
+    for reader in readers {
+        missed.push(reader.await.unwrap());
+    }
+    assert_eq!(missed[0], 0, "who reads at once misses nothing");
+    assert!(missed[ASLEEP as usize] > 0, "the log and the socket held it all: this test needs more messages");
+    println!("missed: {missed:?}");
 }

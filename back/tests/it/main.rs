@@ -1,6 +1,6 @@
 //! `back` as its clients meet it: over real sockets, on a free port, without sleeping for luck.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is its report")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic in a test is its report")]
 
 mod attackers;
 mod chat;
