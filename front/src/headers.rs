@@ -1,0 +1,89 @@
+//! The headers of every answer, and the check of `Host` that they rest on. It knows nothing of pages: what it found out
+//! about the request travels in the request's extensions.
+
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::{self, HeaderMap, HeaderName, HeaderValue},
+    middleware::Next,
+    web,
+};
+
+use crate::host::{BackUrl, Host};
+
+/// Everything that a page may load or talk to, with the chat server's place left open.
+const POLICY: [&str; 2] = [
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'",
+    "; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+];
+
+/// The content security policy of an answer whose page talks to `back`.
+pub fn policy(back: Option<&BackUrl>) -> String {
+    let [before, after] = POLICY;
+    match back {
+        Some(back) => format!("{before} {}{after}", back.source()),
+        None => format!("{before}{after}"),
+    }
+}
+
+/// Refuses a request without exactly one well-formed `Host`, tells the handlers where browsers find the chat server, and
+/// puts the headers on whatever they answer.
+pub(crate) async fn guard<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let back = back_of(&request);
+    let policy = policy(back.as_ref());
+    let mut response = match back {
+        Some(back) => {
+            request.extensions_mut().insert(back);
+            next.call(request).await?.map_into_left_body()
+        }
+        None => {
+            let refusal = HttpResponse::BadRequest()
+                .content_type("text/plain; charset=utf-8")
+                .insert_header((header::CACHE_CONTROL, "no-store"))
+                .body("The Host header must be one host name or address, with an optional port.\n");
+            request.into_response(refusal).map_into_right_body()
+        }
+    };
+    put(response.headers_mut(), &policy);
+    Ok(response)
+}
+
+/// Where this browser finds the chat server; nothing when `Host` is missing, repeated or malformed.
+fn back_of(request: &ServiceRequest) -> Option<BackUrl> {
+    let mut hosts = request.headers().get_all(header::HOST);
+    let host = Host::parse(hosts.next()?.to_str().ok()?).ok()?;
+    if hosts.next().is_some() {
+        return None;
+    }
+    let configured = request.app_data::<web::Data<Option<BackUrl>>>().and_then(|back| back.as_ref().as_ref());
+    Some(configured.cloned().unwrap_or_else(|| BackUrl::beside(&host)))
+}
+
+fn put(headers: &mut HeaderMap, policy: &str) {
+    if let Ok(policy) = HeaderValue::from_str(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    let mut put = |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
+    put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(header::REFERRER_POLICY, "no-referrer");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_is_the_documented_one() {
+        let back = "ws://localhost:3000".parse().unwrap();
+        assert_eq!(
+            policy(Some(&back)),
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' \
+             ws://localhost:3000; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+             require-trusted-types-for 'script'"
+        );
+    }
+}

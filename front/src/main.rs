@@ -1,0 +1,36 @@
+//! Starts the page server: arguments, configuration, build, run, exit code. Everything else is in the library.
+
+use std::{io::Write, process::ExitCode};
+
+use anyhow::Context;
+use front::{Config, Server, shutdown};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match serve(Config::from_arguments()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "front: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Binds, says where, and serves until a signal comes.
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log).with_context(|| format!("--log {} is no filter", config.log))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let listener = std::net::TcpListener::bind(config.listen)
+        .with_context(|| format!("cannot listen on {}; choose another address with --listen", config.listen))?;
+    let address = listener.local_addr()?;
+    let server = Server::new(config)?;
+
+    let stop = CancellationToken::new();
+    shutdown::on_signals(stop.clone())?;
+    // Scripts and tests wait for exactly this line; a closed standard error is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "listening on http://{address}");
+    server.run(listener, stop).await?;
+    Ok(())
+}

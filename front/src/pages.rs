@@ -1,0 +1,148 @@
+//! Pages from templates and words. The only place that knows tera; it knows nothing of requests.
+
+use serde_json::json;
+use shared::{RoomName, limits};
+use tera::{Context, Tera};
+
+use crate::{
+    host::BackUrl,
+    words::{Lang, Words},
+};
+
+/// The compiled templates and the words that fill them.
+pub struct Pages {
+    tera: Tera,
+    words: Words,
+}
+
+/// For whom a page is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    /// The language to speak.
+    pub lang: Lang,
+    /// Where this reader's browser finds the chat server.
+    pub back: &'a BackUrl,
+    /// The path of the page, for the language switch. Percent-encoded.
+    pub path: &'a str,
+}
+
+/// What stands in the form, and what is wrong with it.
+#[derive(Debug, Clone, Default)]
+pub struct Form<'a> {
+    /// The name as it was written.
+    pub name: &'a str,
+    /// The room as it was written.
+    pub room: &'a str,
+    /// Which field is wrong, and why.
+    pub problem: Option<(Field, String)>,
+}
+
+/// A field of the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The person's name.
+    Name,
+    /// The room's name.
+    Room,
+}
+
+impl Pages {
+    /// Compiles the built-in templates.
+    ///
+    /// # Errors
+    /// When a template or a table of words is broken.
+    pub fn new() -> anyhow::Result<Self> {
+        let mut tera = Tera::new();
+        tera.add_raw_templates([
+            ("base.html", include_str!("../templates/base.html")),
+            ("index.html", include_str!("../templates/index.html")),
+            ("room.html", include_str!("../templates/room.html")),
+            ("problem.html", include_str!("../templates/problem.html")),
+        ])?;
+        Ok(Self { tera, words: Words::load()? })
+    }
+
+    /// The words of the pages.
+    pub fn words(&self) -> &Words {
+        &self.words
+    }
+
+    /// The form with which everybody begins.
+    ///
+    /// # Errors
+    /// When the template asks for something that is not there.
+    pub fn index(&self, reader: Reader<'_>, form: &Form<'_>) -> anyhow::Result<String> {
+        let mut context = self.context(reader, None);
+        context.insert("name", form.name);
+        context.insert("room", form.room);
+        let problem_of = |field| form.problem.as_ref().filter(|(at, _)| *at == field).map_or("", |(_, why)| why);
+        context.insert("name_problem", problem_of(Field::Name));
+        context.insert("room_problem", problem_of(Field::Room));
+        Ok(self.tera.render("index.html", &context)?)
+    }
+
+    /// The chat page of a room.
+    ///
+    /// # Errors
+    /// When the template asks for something that is not there.
+    pub fn room(&self, reader: Reader<'_>, room: &RoomName) -> anyhow::Result<String> {
+        let mut context = self.context(reader, Some(room));
+        context.insert("room", room.as_str());
+        Ok(self.tera.render("room.html", &context)?)
+    }
+
+    /// A page that says what went wrong, and leads back to the form.
+    ///
+    /// # Errors
+    /// When the template asks for something that is not there.
+    pub fn problem(&self, reader: Reader<'_>, title: &str, sentence: &str) -> anyhow::Result<String> {
+        let mut context = self.context(reader, None);
+        context.insert("title", title);
+        context.insert("sentence", sentence);
+        Ok(self.tera.render("problem.html", &context)?)
+    }
+
+    /// What every template may use.
+    fn context(&self, reader: Reader<'_>, room: Option<&RoomName>) -> Context {
+        let words = self.words.table(reader.lang);
+        let back = reader.back.to_string();
+        let languages: Vec<_> = Lang::ALL
+            .iter()
+            .map(|lang| json!({ "tag": lang.tag(), "name": lang.own_name(), "current": *lang == reader.lang }))
+            .collect();
+        let data = json!({
+            "lang": reader.lang.tag(),
+            "back": back,
+            "room": room.map(RoomName::as_str),
+            "limits": { "name": limits::NAME_CHARS, "room": limits::ROOM_CHARS, "text": limits::TEXT_BYTES },
+            "words": words,
+        });
+
+        let mut context = Context::new();
+        context.insert("lang", reader.lang.tag());
+        context.insert("words", words);
+        context.insert("back", &back);
+        context.insert("path", reader.path);
+        context.insert("languages", &languages);
+        context.insert("name_chars", &limits::NAME_CHARS);
+        context.insert("room_chars", &limits::ROOM_CHARS);
+        context.insert("data", &for_script_element(&data));
+        context
+    }
+}
+
+/// JSON that can stand inside `<script type="application/json">`: without `<` nothing in it ends the element.
+fn for_script_element(data: &serde_json::Value) -> String {
+    data.to_string().replace('<', "\\u003c")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_the_data_ends_its_element() {
+        let text = for_script_element(&json!({ "room": "</script><!--" }));
+        assert_eq!(text, r#"{"room":"\u003c/script>\u003c!--"}"#);
+    }
+}

@@ -1,0 +1,213 @@
+//! Which address shows what. It knows requests and answers, and leaves the making of pages to `pages`.
+
+use std::borrow::Cow;
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, guard,
+    http::{StatusCode, header},
+    web,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use shared::{Name, NameError, RoomName, limits};
+
+use crate::{
+    host::BackUrl,
+    pages::{Field, Form, Pages, Reader},
+    words::{COOKIE, Lang},
+};
+
+/// What stays readable in the address of a room: the unreserved characters of RFC 3986, 2.3.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How long the switch's choice of language holds: a year, in seconds.
+const LANG_SECONDS: u32 = 365 * 24 * 60 * 60;
+
+/// Puts every page at its address.
+pub(crate) fn configure(app: &mut web::ServiceConfig) {
+    app.service(readable("/").route(web::to(index)))
+        .service(readable("/join").route(web::to(join)))
+        .service(readable("/r/{room:[^/]*}").route(web::to(room)))
+        .service(readable("/favicon.ico").route(web::to(favicon)));
+}
+
+/// An address that answers GET and HEAD, and 405 to everything else.
+fn readable(path: &str) -> Readable {
+    Readable(web::resource(path))
+}
+
+/// See [`readable`].
+struct Readable(Resource);
+
+impl Readable {
+    fn route(self, route: actix_web::Route) -> Resource {
+        let reading = guard::Any(guard::Get()).or(guard::Head());
+        self.0.route(route.guard(reading)).default_service(web::to(wrong_method))
+    }
+}
+
+/// What a request says about itself.
+struct Asked<'a> {
+    request: &'a HttpRequest,
+    pages: &'a Pages,
+    back: BackUrl,
+    lang: Lang,
+    switched: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Nothing only when the request came past the guard of the headers.
+    fn of(request: &'a HttpRequest) -> Option<Self> {
+        let pages = request.app_data::<web::Data<Pages>>()?;
+        let back = request.extensions().get::<BackUrl>()?.clone();
+        let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let switch = query(request, "lang").as_deref().and_then(Lang::of_tag);
+        let lang = switch
+            .or_else(|| Lang::of_cookie(field(header::COOKIE)))
+            .or_else(|| Lang::of_accept(field(header::ACCEPT_LANGUAGE)))
+            .unwrap_or(Lang::En);
+        Some(Self { request, pages, back, lang, switched: switch.is_some() })
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader { lang: self.lang, back: &self.back, path: self.request.path() }
+    }
+
+    fn say(&self, key: &str, values: &[(&str, &str)]) -> String {
+        self.pages.words().say(self.lang, key, values)
+    }
+
+    /// The answer with this page in it.
+    fn answer(&self, status: StatusCode, page: anyhow::Result<String>) -> HttpResponse {
+        match page {
+            Ok(page) => self
+                .headers(HttpResponse::build(status))
+                .insert_header((header::CONTENT_LANGUAGE, self.lang.tag()))
+                .content_type("text/html; charset=utf-8")
+                .body(page),
+            Err(error) => {
+                tracing::error!("a page cannot be made: {error:#}");
+                HttpResponse::InternalServerError().finish()
+            }
+        }
+    }
+
+    fn go(&self, status: StatusCode, to: &RoomName) -> HttpResponse {
+        self.headers(HttpResponse::build(status)).insert_header((header::LOCATION, address(to))).finish()
+    }
+
+    /// `no-store`, and the choice of language where the switch made one.
+    fn headers(&self, mut response: HttpResponseBuilder) -> HttpResponseBuilder {
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        if self.switched {
+            let tag = self.lang.tag();
+            let cookie = format!("{COOKIE}={tag}; Path=/; Max-Age={LANG_SECONDS}; SameSite=Lax");
+            response.insert_header((header::SET_COOKIE, cookie));
+        }
+        response
+    }
+
+    fn problem(&self, status: StatusCode, title: &str, sentence: &str) -> HttpResponse {
+        self.answer(status, self.pages.problem(self.reader(), title, sentence))
+    }
+
+    /// Why a name was refused, in the reader's words.
+    fn reason(&self, error: &NameError) -> String {
+        match error {
+            NameError::Empty => self.say("bad_empty", &[]),
+            NameError::TooLong { limit, .. } => self.say("bad_too_long", &[("limit", &limit.to_string())]),
+            NameError::BadCharacter(c) => {
+                let number = format!("U+{:04X}", u32::from(*c));
+                // What cannot be seen is only numbered.
+                let character = if c.is_ascii_graphic() { format!("{c} ({number})") } else { number };
+                self.say("bad_character", &[("character", &character)])
+            }
+            NameError::Reserved => self.say("bad_reserved", &[]),
+        }
+    }
+}
+
+/// The form, with the room that a link or a question mark names.
+async fn index(request: HttpRequest) -> HttpResponse {
+    let Some(asked) = Asked::of(&request) else { return unguarded() };
+    let room = query(&request, "room").unwrap_or_default();
+    let name = query(&request, "name").unwrap_or_default();
+    asked.answer(StatusCode::OK, asked.pages.index(asked.reader(), &Form { name: &name, room: &room, problem: None }))
+}
+
+/// What the form leads to: the room, or the form again with a sentence.
+async fn join(request: HttpRequest) -> HttpResponse {
+    let Some(asked) = Asked::of(&request) else { return unguarded() };
+    let room = query(&request, "room").unwrap_or_default();
+    let name = query(&request, "name").unwrap_or_default();
+    let problem = match (RoomName::parse(&room), Name::parse(&name)) {
+        // A form without a name is a guest's; the chat server finds a name for them.
+        (Ok(room), Ok(_) | Err(NameError::Empty)) => return asked.go(StatusCode::SEE_OTHER, &room),
+        (Err(error), _) => (Field::Room, asked.reason(&error)),
+        (_, Err(error)) => (Field::Name, asked.reason(&error)),
+    };
+    // A megabyte of refused text need not come back in the form.
+    let short = |text: &str| text.chars().take(limits::ROOM_CHARS * 2).collect::<String>();
+    let form = Form { name: &short(&name), room: &short(&room), problem: Some(problem) };
+    asked.answer(StatusCode::BAD_REQUEST, asked.pages.index(Reader { path: "/", ..asked.reader() }, &form))
+}
+
+/// The chat page; under one address only, however the room's name was written.
+async fn room(request: HttpRequest) -> HttpResponse {
+    let Some(asked) = Asked::of(&request) else { return unguarded() };
+    // The router's own decoding keeps some escapes, so this reads the path as it came.
+    let written = request.uri().path().strip_prefix("/r/").unwrap_or_default();
+    let title = || asked.say("bad_room_title", &[]);
+    let Ok(written) = percent_decode_str(written).decode_utf8() else {
+        return asked.problem(StatusCode::BAD_REQUEST, &title(), &asked.say("bad_utf8", &[]));
+    };
+    match RoomName::parse(&written) {
+        Ok(room) if room.as_str() == written => asked.answer(StatusCode::OK, asked.pages.room(asked.reader(), &room)),
+        Ok(room) => asked.go(StatusCode::PERMANENT_REDIRECT, &room),
+        Err(error) => asked.problem(StatusCode::BAD_REQUEST, &title(), &asked.reason(&error)),
+    }
+}
+
+/// The icon, for browsers that ask for it where they always did.
+async fn favicon() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("image/svg+xml")
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .body(include_str!("../static/icons/madang.svg"))
+}
+
+/// Everything that is at no address.
+pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
+    let Some(asked) = Asked::of(&request) else { return unguarded() };
+    let (title, sentence) = (asked.say("not_found_title", &[]), asked.say("not_found", &[]));
+    asked.problem(StatusCode::NOT_FOUND, &title, &sentence)
+}
+
+/// An address that exists, asked in a way that it does not understand.
+async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    let Some(asked) = Asked::of(&request) else { return unguarded() };
+    let (title, sentence) = (asked.say("wrong_method_title", &[]), asked.say("wrong_method", &[]));
+    let mut response = asked.problem(StatusCode::METHOD_NOT_ALLOWED, &title, &sentence);
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
+    response
+}
+
+/// Cannot happen while the guard wraps the whole application; a wrong order of wrapping would show here.
+fn unguarded() -> HttpResponse {
+    tracing::error!("a request came past the guard of the headers");
+    HttpResponse::InternalServerError().finish()
+}
+
+/// The path of a room's page.
+fn address(room: &RoomName) -> String {
+    format!("/r/{}", utf8_percent_encode(room.as_str(), SEGMENT))
+}
+
+/// The first value of a query's field, decoded as a form writes it.
+fn query(request: &HttpRequest, field: &str) -> Option<String> {
+    let value = request.query_string().split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name == field).then_some(value)
+    })?;
+    let spaced: Cow<'_, str> = if value.contains('+') { value.replace('+', " ").into() } else { value.into() };
+    Some(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
+}

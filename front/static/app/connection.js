@@ -1,0 +1,200 @@
+// The life of one socket after another: connecting, open, closed, and when to try again. It knows requests and their
+// answers, and nothing of rooms.
+
+import { delay } from './backoff.js';
+import { randomId } from './random.js';
+import { SUBPROTOCOL, ping } from './wire.js';
+
+/** Without a `welcome` after this long, an attempt has failed. */
+const WELCOME_WITHIN_MS = 10_000;
+/** Without an answer after this long, the link is dead, whatever the browser believes. */
+const ANSWER_WITHIN_MS = 15_000;
+/** The same when the tab comes back from sleep, where a dead link is likely. */
+const PROBE_WITHIN_MS = 4_000;
+/** A link that held this long starts the back-off anew. */
+const STEADY_MS = 5_000;
+
+/** The server's refusal of a request. */
+export class Refused extends Error {
+  /** @param {{ code: string, text: string, retry?: boolean, retry_after_ms?: number }} body */
+  constructor(body) {
+    super(body.text);
+    this.body = body;
+  }
+}
+
+/** The link went away before the answer came; what was asked may or may not have happened. */
+export class Lost extends Error {}
+
+/**
+ * @typedef {object} Link
+ * @property {'connecting' | 'open' | 'closed'} phase
+ * @property {number} since When the link was lost; 0 while it is open.
+ * @property {number} retryAt When the next attempt begins; 0 while one is going on or none will.
+ * @property {number} failures Attempts in a row that never reached a `welcome`.
+ * @property {{ code: number, reason: string } | null} stop Why there will be no further attempt.
+ */
+
+/**
+ * @param {object} options
+ * @param {string} options.url
+ * @param {() => object} options.hello Made anew for each attempt.
+ * @param {(message: any) => void} options.onMessage Everything that is not an answer.
+ * @param {(link: Link) => void} options.onLink
+ */
+export function createConnection({ url, hello, onMessage, onLink }) {
+  /** @type {WebSocket | null} */
+  let socket = null;
+  /** @type {Map<string, { resolve: (answer: any) => void, reject: (why: Error) => void, timer: number }>} */
+  const asked = new Map();
+  /** @type {Link} */
+  let link = { phase: 'connecting', since: Date.now(), retryAt: 0, failures: 0, stop: null };
+  let attempt = 0;
+  let openedAt = 0;
+  let timer = 0;
+  /** @type {{ code: number, reason: string, reconnect: boolean, retry_after_ms?: number } | null} */
+  let bye = null;
+
+  /** @param {Partial<Link>} patch */
+  function tell(patch) {
+    link = { ...link, ...patch };
+    onLink(link);
+  }
+
+  function connect() {
+    clearTimeout(timer);
+    bye = null;
+    openedAt = 0;
+    tell({ retryAt: 0, stop: null });
+    let current;
+    try {
+      current = new WebSocket(url, SUBPROTOCOL);
+    } catch {
+      ended(1006, '');
+      return;
+    }
+    socket = current;
+    timer = setTimeout(() => drop('no welcome'), WELCOME_WITHIN_MS);
+    current.onopen = () => current.send(JSON.stringify(hello()));
+    current.onmessage = (event) => received(event.data);
+    current.onclose = (event) => ended(event.code, event.reason);
+  }
+
+  /** Lets go of the socket without waiting for a close that a dead link never answers. @param {string} why */
+  function drop(why) {
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+    ended(1006, why);
+  }
+
+  /** @param {unknown} data */
+  function received(data) {
+    let message;
+    try {
+      message = JSON.parse(String(data));
+    } catch {
+      return;
+    }
+    if (message.type === 'welcome') {
+      clearTimeout(timer);
+      openedAt = Date.now();
+      tell({ phase: 'open', since: 0, failures: 0 });
+    } else if (message.type === 'bye') {
+      bye = message;
+    }
+    const waiting = message.id === undefined ? undefined : asked.get(message.id);
+    if (waiting) {
+      asked.delete(message.id);
+      clearTimeout(waiting.timer);
+      if (message.type === 'error') waiting.reject(new Refused(message));
+      else waiting.resolve(message);
+    } else {
+      onMessage(message);
+    }
+  }
+
+  /** @param {number} code @param {string} reason */
+  function ended(code, reason) {
+    socket = null;
+    clearTimeout(timer);
+    for (const { reject, timer: deadline } of asked.values()) {
+      clearTimeout(deadline);
+      reject(new Lost(reason));
+    }
+    asked.clear();
+
+    if (openedAt && Date.now() - openedAt >= STEADY_MS) attempt = 0;
+    const since = link.since || Date.now();
+    const failures = openedAt ? 0 : link.failures + 1;
+    const final = bye ? !bye.reconnect : code >= 4000 && code < 4100;
+    if (final) {
+      tell({ phase: 'closed', since, failures, retryAt: 0, stop: { code: bye?.code ?? code, reason } });
+      return;
+    }
+    const advised = bye?.retry_after_ms ?? adviceIn(reason);
+    const wait = delay(attempt, advised);
+    attempt += 1;
+    timer = setTimeout(connect, wait);
+    tell({ phase: 'closed', since, failures, retryAt: Date.now() + wait, stop: null });
+  }
+
+  /**
+   * @param {object} message
+   * @param {{ id?: string, within?: number }} [options] An `id` of one's own makes a repetition the same request.
+   * @returns {Promise<any>} The answer; rejects with {@link Refused} or {@link Lost}.
+   */
+  function request(message, { id = randomId(), within = ANSWER_WITHIN_MS } = {}) {
+    return new Promise((resolve, reject) => {
+      if (!socket || link.phase !== 'open') {
+        reject(new Lost('not connected'));
+        return;
+      }
+      const deadline = setTimeout(() => drop('no answer'), within);
+      asked.set(id, { resolve, reject, timer: deadline });
+      socket.send(JSON.stringify({ ...message, id }));
+    });
+  }
+
+  /** Somebody or something has reason to believe that now is a good moment. */
+  function wake() {
+    if (link.phase === 'open') request(ping(), { within: PROBE_WITHIN_MS }).catch(() => {});
+    else if (!socket && !link.stop) connect();
+  }
+
+  addEventListener('online', wake);
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) wake();
+  });
+
+  return {
+    connect,
+    request,
+
+    /** Sends what needs no answer, when there is a link. @param {object} message */
+    tell(message) {
+      if (socket && link.phase === 'open') socket.send(JSON.stringify(message));
+    },
+
+    /** A person asked for an attempt now; it counts as the first. */
+    retryNow() {
+      attempt = 0;
+      if (!socket) connect();
+    },
+
+    /** Begins again with a new `hello`. */
+    restart() {
+      attempt = 0;
+      drop('restart');
+    },
+  };
+}
+
+/**
+ * A Close frame's reason may carry the advice that a lost `bye` would have given: `shutdown;retry=1500`.
+ * @param {string} reason
+ */
+function adviceIn(reason) {
+  const found = /;retry=(\d+)$/.exec(reason);
+  return found ? Number(found[1]) : undefined;
+}

@@ -1,0 +1,257 @@
+// The room page: joins the parts. What arrives goes into the model (timeline, roster, outbox), the model into the store,
+// and the views draw what changed.
+
+import { alarm } from './alarm.js';
+import { createAnnouncer } from './announcer.js';
+import { createComposer } from './composer.js';
+import { createConnection, Refused } from './connection.js';
+import { createCrowd } from './crowd.js';
+import { byId } from './dom.js';
+import { createDrawers } from './drawers.js';
+import { createMessages } from './messages.js';
+import { Outbox } from './outbox.js';
+import { page } from './page.js';
+import { createPast } from './past.js';
+import { drawPeople } from './people.js';
+import { createRooms } from './rooms.js';
+import { Roster } from './roster.js';
+import { makeRows } from './rows.js';
+import { createScroll } from './scroll.js';
+import { createSender } from './sender.js';
+import { claim, keep, rememberedName, rememberName } from './session.js';
+import { createStatus } from './status.js';
+import { createStore } from './store.js';
+import { Timeline } from './timeline.js';
+import { createTyping } from './typing.js';
+import { FIRST_LOOK, hello, rename, typing as sayTyping } from './wire.js';
+import { t } from './words.js';
+
+/** Rows kept in the document. */
+const MOST_ROWS = 1_500;
+
+const room = /** @type {string} */ (page.room);
+const { secret, copied } = await claim();
+let session = secret;
+
+const store = createStore({
+  revision: 0, // of the log and the outbox
+  roster: 0, // revision of the people
+  me: { user: '', name: rememberedName() },
+  online: false,
+  waitUntil: 0,
+  synced: false,
+});
+const timeline = new Timeline();
+const roster = new Roster();
+const changed = () => store.set({ revision: store.get().revision + 1 });
+const outbox = new Outbox(sessionStorage, `madang.outbox.${room}`, changed);
+// A duplicated tab is somebody else: what its original has still to send is not its own.
+if (copied) outbox.clear();
+
+const announcer = createAnnouncer();
+const status = createStatus({ onRetry: () => connection.retryNow() });
+const scroll = createScroll({ scroller: byId('scroller'), list: byId('messages'), button: byId('below') });
+const connection = createConnection({
+  url: page.back,
+  hello: () => hello({
+    name: rememberedName() || undefined,
+    session,
+    rooms: { [room]: timeline.position(FIRST_LOOK) },
+  }),
+  onMessage,
+  onLink(link) {
+    const online = link.phase === 'open';
+    if (!online) sender.setReady(false);
+    if (online !== store.get().online) store.set({ online });
+    status.show(link);
+  },
+});
+const sender = createSender({
+  outbox,
+  room,
+  request: connection.request,
+  // What was stored before its answer got lost may have been replayed already.
+  onStored: () => outbox.seen(timeline.epoch, timeline.last),
+  onWait: (waitUntil) => store.set({ waitUntil }),
+});
+const typing = createTyping({ tell: () => connection.tell(sayTyping(room)) });
+const past = createPast({ room, timeline, request: connection.request, onChange: changed });
+const crowd = createCrowd({
+  room,
+  roster,
+  request: connection.request,
+  onChange: () => store.set({ roster: store.get().roster + 1 }),
+});
+const rooms = createRooms({ list: byId('rooms'), current: room, request: connection.request });
+const messages = createMessages({
+  list: byId('messages'),
+  me: () => store.get().me,
+  link: () => store.get(),
+  onLoadGap: past.fill,
+  onOwn,
+});
+const composer = createComposer({
+  form: byId('composer'),
+  box: byId('box'),
+  draftKey: `madang.draft.${room}`,
+  onSend(text) {
+    outbox.add(text);
+    typing.sent();
+    sender.pump();
+    scroll.toBottom();
+  },
+  onType: () => typing.typed(),
+});
+
+/** Messages that came with a resume, for the word about it; `null` while nothing is resumed. */
+let missed = /** @type {number | null} */ (null);
+let live = false;
+
+/** @param {any} message */
+function onMessage(message) {
+  if (message.type === 'welcome') return welcomed(message);
+  if (message.type === 'error') return refused(message);
+  if (message.type === 'notice') return alarm(message.text);
+  if (message.room !== room) return undefined;
+  return handlers[/** @type {keyof typeof handlers} */ (message.type)]?.(message);
+}
+
+/** What this page understands; other types are for later versions. */
+const handlers = {
+  /** @param {any} message */
+  joined(message) {
+    missed = timeline.epoch ? 0 : null;
+    live = false;
+    timeline.joined(message);
+    outbox.seen(timeline.epoch, timeline.last);
+    roster.reset(message);
+    crowd.changed();
+    changed();
+    sender.setReady(true);
+  },
+
+  /** @param {any} message */
+  message(message) {
+    if (!timeline.message(message)) return;
+    outbox.seen(timeline.epoch, timeline.last);
+    typing.gone(message.user);
+    if (message.user !== store.get().me.user) {
+      scroll.arrived(1);
+      if (missed !== null) missed += 1;
+      if (live) announcer.say(message);
+    }
+    changed();
+  },
+
+  /** @param {any} message */
+  synced({ seq }) {
+    live = true;
+    timeline.synced(seq);
+    if (missed !== null) status.resumed(missed);
+    missed = null;
+    store.set({ synced: true });
+  },
+
+  /** @param {any} message */
+  gap(message) {
+    timeline.gap(message);
+    changed();
+  },
+
+  /** @param {any} message */
+  presence(message) {
+    roster.apply(message);
+    for (const { user } of message.left ?? []) typing.gone(user);
+    crowd.changed();
+  },
+
+  /** @param {any} message */
+  typing(message) {
+    if (message.user !== store.get().me.user) typing.seen(message);
+  },
+};
+
+/** @param {any} welcome */
+function welcomed({ session: given, user, name }) {
+  session = given;
+  keep(given);
+  store.set({ me: { user, name } });
+  typing.clear();
+  rooms.refresh();
+}
+
+/** An error that answers no request of this page. @param {any} error */
+function refused(error) {
+  // Before the welcome only `hello` can be refused: come in as a guest, or as somebody new, instead of not at all.
+  if (!store.get().online) {
+    if (error.field === 'session') session = undefined;
+    else rememberName('');
+    connection.restart();
+  }
+  alarm(error.text);
+}
+
+/** @param {'retry' | 'edit' | 'delete'} action @param {string} id */
+function onOwn(action, id) {
+  if (action === 'retry') outbox.retry(id);
+  else {
+    const entry = outbox.remove(id);
+    if (entry && action === 'edit') composer.takeBack(entry.text);
+  }
+  sender.pump();
+}
+
+/** @param {Event} event */
+async function changeName(event) {
+  event.preventDefault();
+  const input = byId('my-name');
+  const problem = byId('name-problem');
+  const wanted = input.value.trim();
+  problem.textContent = '';
+  if (!wanted) return;
+  try {
+    const { name } = await connection.request(rename(wanted));
+    rememberName(name);
+    store.set({ me: { ...store.get().me, name } });
+  } catch (why) {
+    if (why instanceof Refused) problem.textContent = t('bad_name', { why: why.message });
+    // Without a link the next `hello` brings the name.
+    else rememberName(wanted);
+  }
+}
+
+store.watch(['revision', 'me', 'online', 'waitUntil'], ({ me, online, waitUntil }) => {
+  if (scroll.atBottom) timeline.trim(MOST_ROWS);
+  const rows = makeRows(timeline.items, outbox.entries, me, `${online}${waitUntil}`);
+  scroll.around(() => {
+    byId('older').hidden = !timeline.hasOlder;
+    messages.draw(rows);
+  });
+});
+store.watch(['revision', 'synced'], ({ synced }) => {
+  byId('empty').hidden = !synced || timeline.items.length > 0 || outbox.entries.length > 0;
+});
+store.watch(['roster', 'me'], ({ me }) => drawPeople(roster, me.user));
+store.watch(['me'], ({ me }) => {
+  if (document.activeElement !== byId('my-name')) byId('my-name').value = me.name;
+});
+
+byId('older').addEventListener('click', async () => {
+  byId('older').disabled = true;
+  await past.older();
+  byId('older').disabled = false;
+});
+byId('name-form').addEventListener('submit', changeName);
+byId('here').textContent = decodeURI(location.origin + location.pathname);
+byId('copy').addEventListener('click', async () => {
+  // Plain http on another machine has no clipboard; the address is there to be selected.
+  await navigator.clipboard?.writeText(location.origin + location.pathname);
+  byId('copy').textContent = t('copied');
+});
+createDrawers([
+  { button: 'open-rooms', side: 'rooms-side' },
+  { button: 'open-people', side: 'people-side' },
+]);
+byId('box').placeholder = t('write_here', { room: `#${room}` });
+composer.focus();
+connection.connect();

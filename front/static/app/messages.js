@@ -1,0 +1,132 @@
+// Draws the list of messages. Elements of unchanged rows stay as they are, so that a selection, the focus and the place
+// on the screen survive whatever arrives.
+
+import { el, tint } from './dom.js';
+import { clockTime, dayName, fullTime } from './time.js';
+import { t } from './words.js';
+
+/** @typedef {import('./rows.js').Row} Row */
+
+/**
+ * @param {object} options
+ * @param {HTMLElement} options.list
+ * @param {() => { user: string, name: string }} options.me
+ * @param {() => { online: boolean, waitUntil: number }} options.link
+ * @param {(gap: any) => Promise<void>} options.onLoadGap
+ * @param {(action: 'retry' | 'edit' | 'delete', id: string) => void} options.onOwn
+ */
+export function createMessages({ list, me, link, onLoadGap, onOwn }) {
+  /** @type {Map<string, { look: string, element: HTMLElement }>} */
+  const drawn = new Map();
+
+  /** @param {Row} row */
+  function build(row) {
+    switch (row.kind) {
+      case 'day':
+        return el('li', { class: 'day' }, el('span', {}, dayName(Number(row.day))));
+      case 'epoch':
+        return el('li', { class: 'mark epoch' }, el('span', {}, t('epoch')));
+      case 'gap':
+        return gap(row.item);
+      case 'own':
+        return own(row);
+      default:
+        return message(row);
+    }
+  }
+
+  /** @param {any} item */
+  function gap(item) {
+    const n = item.to - item.seq + 1;
+    if (item.reason === 'expired') return el('li', { class: 'mark gap' }, el('span', {}, t('gap_expired', { n })));
+    const load = el('button', { type: 'button' }, t('load'));
+    load.addEventListener('click', async () => {
+      load.setAttribute('disabled', '');
+      await onLoadGap(item);
+      load.removeAttribute('disabled');
+    });
+    return el('li', { class: 'mark gap' }, el('span', {}, t('gap_count', { n })), load);
+  }
+
+  /**
+   * @param {{ user: string, name: string, at: number, text: string }} said
+   * @param {boolean} first
+   * @param {Record<string, unknown>} attributes
+   * @param {...(HTMLElement | false)} more
+   */
+  function said({ user, name, at, text }, first, attributes, ...more) {
+    const mine = user === me().user;
+    return el(
+      'li',
+      { class: `message${first ? ' first' : ''}${mine ? ' mine' : ''}`, ...attributes },
+      tint(el('span', { class: 'author', title: name }, name), user),
+      el('div', { class: 'body' }, el('div', { class: 'text', dir: 'auto' }, text), ...more),
+      el('time', { datetime: new Date(at).toISOString(), title: fullTime(at) }, clockTime(at)),
+    );
+  }
+
+  /** @param {Row} row */
+  function message({ item, first }) {
+    const text = item.deleted ? t('deleted') : item.text;
+    const attributes = { 'data-seq': item.seq, 'data-user': item.user, 'data-state': item.deleted && 'deleted' };
+    return said({ ...item, text }, Boolean(first), attributes, item.edited && note('edited', t('edited')));
+  }
+
+  /** @param {Row} row */
+  function own({ item, first }) {
+    const attributes = { 'data-state': item.state, 'data-id': item.id, 'data-seq': item.seq };
+    return said({ ...me(), ...item }, Boolean(first), attributes, fate(item));
+  }
+
+  /** What becomes of an own message. @param {import('./outbox.js').Entry} entry */
+  function fate(entry) {
+    if (entry.state === 'stored') return false;
+    if (entry.state === 'pending') {
+      const { online, waitUntil } = link();
+      if (!online) return note('fate', t('queued'));
+      if (waitUntil) return note('fate', t('waiting', { n: Math.max(1, Math.ceil((waitUntil - Date.now()) / 1000)) }));
+      return note('fate soon', t('pending'));
+    }
+    /** @param {'retry' | 'edit' | 'delete'} action @param {string} label */
+    const button = (action, label) => el('button', { type: 'button', onclick: () => onOwn(action, entry.id) }, label);
+    return el(
+      'p',
+      { class: 'fate failed' },
+      el('span', {}, `${t('failed')}${entry.reason ? ` (${entry.reason})` : ''}`),
+      button('retry', t('retry')),
+      button('edit', t('edit')),
+      button('delete', t('delete')),
+    );
+  }
+
+  /** @param {string} kind @param {string} text */
+  const note = (kind, text) => el('p', { class: kind }, text);
+
+  return {
+    /** @param {Row[]} rows */
+    draw(rows) {
+      let at = list.firstElementChild;
+      const kept = new Set();
+      for (const row of rows) {
+        kept.add(row.key);
+        let known = drawn.get(row.key);
+        if (!known || known.look !== row.look) {
+          const element = build(row);
+          if (known) {
+            if (known.element === at) at = element;
+            known.element.replaceWith(element);
+          }
+          known = { look: row.look, element };
+          drawn.set(row.key, known);
+        }
+        if (known.element === at) at = at.nextElementSibling;
+        else list.insertBefore(known.element, at);
+      }
+      for (const [key, { element }] of drawn) {
+        if (kept.has(key)) continue;
+        element.remove();
+        drawn.delete(key);
+      }
+    },
+  };
+}

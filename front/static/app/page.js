@@ -1,0 +1,26 @@
+// What the server wrote into the page: language, room, address of the chat server, limits and words.
+
+/**
+ * @typedef {object} PageData
+ * @property {string} lang
+ * @property {string} back Address of the chat server, without a slash at its end.
+ * @property {string | null} room
+ * @property {{ name: number, room: number, text: number }} limits
+ * @property {Record<string, string | Record<string, string>>} words
+ */
+
+/** @returns {PageData} */
+function read() {
+  const element = document.getElementById('page-data');
+  return JSON.parse(element?.textContent ?? '{}');
+}
+
+// A cookie remembers the switch of language by now; a link that is passed on should not carry it.
+const address = new URL(location.href);
+if (address.searchParams.has('lang')) {
+  address.searchParams.delete('lang');
+  history.replaceState(history.state, '', address);
+}
+
+/** Read once; nothing changes it. */
+export const page = read();

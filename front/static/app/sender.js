@@ -1,0 +1,54 @@
+// Empties an outbox over a connection, one message at a time: so a refused one never overtakes or is overtaken.
+
+import { Lost, Refused } from './connection.js';
+import { send } from './wire.js';
+
+/** A refusal that may be retried but names no time. */
+const RETRY_MS = 1_000;
+
+/**
+ * @param {object} options
+ * @param {import('./outbox.js').Outbox} options.outbox
+ * @param {string} options.room
+ * @param {(message: object, options: { id: string }) => Promise<any>} options.request
+ * @param {() => void} options.onStored
+ * @param {(until: number) => void} options.onWait When the server asked for patience; 0 when it is over.
+ */
+export function createSender({ outbox, room, request, onStored, onWait }) {
+  let ready = false;
+  let busy = false;
+
+  async function pump() {
+    if (busy || !ready) return;
+    const entry = outbox.next();
+    if (!entry) return;
+    busy = true;
+    let wait = 0;
+    try {
+      outbox.store(entry.id, await request(send(room, entry.text), { id: entry.id }));
+      onStored();
+    } catch (why) {
+      if (why instanceof Lost) ready = false;
+      else if (why instanceof Refused && why.body.retry) wait = why.body.retry_after_ms ?? RETRY_MS;
+      else outbox.fail(entry.id, why instanceof Error ? why.message : String(why));
+    }
+    if (wait) {
+      onWait(Date.now() + wait);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      onWait(0);
+    }
+    busy = false;
+    void pump();
+  }
+
+  return {
+    /** There is something new to send. */
+    pump,
+
+    /** Whether the room is joined, so that sending makes sense. @param {boolean} now */
+    setReady(now) {
+      ready = now;
+      void pump();
+    },
+  };
+}

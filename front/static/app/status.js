@@ -1,0 +1,79 @@
+// Says how the link is: one word that is always there, and a banner when an interruption lasts.
+
+import { byId } from './dom.js';
+import { page } from './page.js';
+import { t } from './words.js';
+
+/** Shorter interruptions are nobody's business. */
+const BANNER_AFTER_MS = 1_500;
+/** After so many attempts without an answer, the address itself may be wrong. */
+const HINT_AFTER = 3;
+/** How long a good news stays. */
+const NEWS_MS = 6_000;
+
+/** Reasons that end the attempts; literal keys, so that a test can find them in the tables. */
+const STOPS = /** @type {Record<number, () => string>} */ ({
+  4000: () => t('stop_4000'),
+  4001: () => t('stop_4001'),
+  4003: () => t('stop_4003'),
+  4004: () => t('stop_4004'),
+  4005: () => t('stop_4005'),
+  4006: () => t('stop_4006'),
+  4007: () => t('stop_4007'),
+});
+
+/** @param {{ onRetry: () => void }} options */
+export function createStatus({ onRetry }) {
+  const status = byId('status');
+  const banner = byId('banner');
+  /** @type {import('./connection.js').Link | null} */
+  let link = null;
+  let news = '';
+  let newsTimer = 0;
+  let ticker = 0;
+
+  byId('retry-now').addEventListener('click', onRetry);
+
+  function word() {
+    if (link?.phase === 'open') return news || t('open');
+    return link?.phase === 'closed' ? t('closed') : t('connecting');
+  }
+
+  function draw() {
+    if (!link) return;
+    status.dataset.state = link.phase;
+    // Writing the same text again would be announced again.
+    if (status.textContent !== word()) status.textContent = word();
+
+    const { stop, since, retryAt, failures } = link;
+    banner.hidden = link.phase === 'open' || (!stop && Date.now() - since < BANNER_AFTER_MS);
+    if (banner.hidden) return;
+    byId('banner-why').textContent = stop
+      ? STOPS[stop.code]?.() ?? t('stop_other', { code: String(stop.code) })
+      : t('lost');
+    const seconds = Math.ceil((retryAt - Date.now()) / 1000);
+    byId('banner-when').textContent = stop ? '' : seconds > 0 ? t('retry_in', { n: seconds }) : t('retrying');
+    byId('banner-hint').textContent = !stop && failures >= HINT_AFTER ? t('unreachable', { back: page.back }) : '';
+  }
+
+  return {
+    /** @param {import('./connection.js').Link} now */
+    show(now) {
+      link = now;
+      clearInterval(ticker);
+      if (now.phase !== 'open' && !now.stop) ticker = setInterval(draw, 250);
+      draw();
+    },
+
+    /** The link is back, and so many messages came with it. @param {number} missed */
+    resumed(missed) {
+      news = missed ? t('resumed_missed', { n: missed }) : t('resumed');
+      clearTimeout(newsTimer);
+      newsTimer = setTimeout(() => {
+        news = '';
+        draw();
+      }, NEWS_MS);
+      draw();
+    },
+  };
+}

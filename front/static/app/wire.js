@@ -1,0 +1,32 @@
+// The messages of `chat.v1` that this page sends. Pure; the protocol's document says what each one means.
+
+export const SUBPROTOCOL = 'chat.v1';
+
+/** Messages that a first look into a room shows. */
+export const FIRST_LOOK = 50;
+/** Messages that a page of history holds. */
+export const PAGE = 100;
+
+/**
+ * @param {{ name?: string, session?: string, rooms: Record<string, object> }} who
+ */
+export const hello = ({ name, session, rooms }) => ({ type: 'hello', name, session, rooms });
+
+/** @param {string} room @param {string} text */
+export const send = (room, text) => ({ type: 'send', room, text });
+
+/** @param {string} room */
+export const typing = (room) => ({ type: 'typing', room });
+
+/** @param {string} name */
+export const rename = (name) => ({ type: 'name', name });
+
+/** @param {string} room @param {string} [after] The last person already known. */
+export const who = (room, after) => ({ type: 'who', room, after });
+
+export const rooms = () => ({ type: 'rooms' });
+
+export const ping = () => ({ type: 'ping' });
+
+/** @param {string} room @param {{ before?: number, after?: number, limit?: number }} range */
+export const history = (room, range) => ({ type: 'history', room, limit: PAGE, ...range });

@@ -1,0 +1,435 @@
+//! The page server over real HTTP: what it answers, under which headers, and what an attacker gets.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test reports by panicking")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    time::Duration,
+};
+
+use front::{Config, Server, host::BackUrl, words::Words};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Longer than any answer takes, on the slowest machine that still passes the rest.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A page server on a free port; it stops when this is dropped.
+struct TestServer {
+    address: SocketAddr,
+    _stop: DropGuard,
+}
+
+/// An answer, with the names of its fields in lower case.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    fields: BTreeMap<String, String>,
+    body: String,
+}
+
+impl TestServer {
+    fn start() -> Self {
+        Self::with(Config::default())
+    }
+
+    fn with(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let server = Server::new(config).unwrap();
+        tokio::spawn(server.run(listener, stop.clone()));
+        Self { address, _stop: stop.drop_guard() }
+    }
+
+    /// Sends these bytes and reads until the server closes.
+    async fn raw(&self, request: &str) -> Answer {
+        let exchange = async {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer).await.unwrap();
+            Answer::read(&answer)
+        };
+        timeout(PATIENCE, exchange).await.expect("an answer in time")
+    }
+
+    async fn ask(&self, method: &str, target: &str, fields: &str) -> Answer {
+        let host = self.address;
+        self.raw(&format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n")).await
+    }
+
+    async fn get(&self, target: &str) -> Answer {
+        self.ask("GET", target, "").await
+    }
+
+    async fn with_host(&self, host: &str) -> Answer {
+        self.raw(&format!("GET /r/dev HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await
+    }
+}
+
+impl Answer {
+    fn read(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let fields: BTreeMap<_, _> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let body = match fields.get("transfer-encoding").map(String::as_str) {
+            Some("chunked") => unchunk(&bytes[end..]),
+            _ => bytes[end..].to_vec(),
+        };
+        Self { status, fields, body: String::from_utf8_lossy(&body).into_owned() }
+    }
+
+    fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+
+    /// The page's data, as its script reads it.
+    fn data(&self) -> Value {
+        let (_, rest) = self.body.split_once(r#"id="page-data">"#).expect("the page's data");
+        let (json, _) = rest.split_once("</script>").unwrap();
+        serde_json::from_str(json).unwrap()
+    }
+}
+
+fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = bytes.windows(2).position(|w| w == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..end]).unwrap(), 16).unwrap();
+        body.extend_from_slice(&bytes[end + 2..end + 2 + size]);
+        bytes = &bytes[end + 2 + size + 2..];
+    }
+    body
+}
+
+#[tokio::test]
+async fn the_form_and_a_room_are_pages() {
+    let server = TestServer::start();
+    let form = server.get("/").await;
+    assert_eq!((form.status, form.field("content-type")), (200, "text/html; charset=utf-8"));
+    for id in ["name", "room", "join", "rooms"] {
+        assert!(form.body.contains(&format!(r#"id="{id}""#)), "#{id}");
+    }
+    let room = server.get("/r/dev").await;
+    assert_eq!(room.status, 200);
+    for id in ["status", "messages", "box", "send", "people", "rooms"] {
+        assert!(room.body.contains(&format!(r#"id="{id}""#)), "#{id}");
+    }
+    let port = server.address.port();
+    assert_ne!(port, 3000);
+    assert_eq!(room.data()["back"], "ws://127.0.0.1:3000");
+    assert_eq!(room.data()["room"], "dev");
+    assert_eq!(room.data()["limits"]["text"], 16 * 1024);
+    assert!(room.body.contains("<noscript>"));
+}
+
+#[tokio::test]
+async fn head_answers_like_get_without_a_body() {
+    let server = TestServer::start();
+    for target in ["/", "/r/dev", "/join?room=dev", "/favicon.ico", "/static/app/main.js", "/nowhere"] {
+        let (get, head) = (server.get(target).await, server.ask("HEAD", target, "").await);
+        assert_eq!(get.status, head.status, "{target}");
+        assert_eq!(get.field("content-type"), head.field("content-type"), "{target}");
+        assert_eq!(head.body, "", "{target}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_nowhere_is_a_page_too() {
+    let server = TestServer::start();
+    for target in
+        ["/nowhere", "/r", "/r/a/b", "/static/nothing.js", "/static", "/static/", "/static/app/", "/.git/config"]
+    {
+        let answer = server.get(target).await;
+        assert_eq!(answer.status, 404, "{target}");
+        assert!(answer.body.contains("Nothing is here"), "{target}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_with_the_right_ones() {
+    let server = TestServer::start();
+    for target in ["/", "/join", "/r/dev", "/favicon.ico"] {
+        for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+            let answer = server.ask(method, target, "Content-Length: 0\r\n").await;
+            assert_eq!((answer.status, answer.field("allow")), (405, "GET, HEAD"), "{method} {target}");
+        }
+    }
+    assert_eq!(server.ask("POST", "/static/app/main.js", "Content-Length: 0\r\n").await.status, 405);
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers() {
+    let server = TestServer::start();
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' \
+                  ws://127.0.0.1:3000; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+                  require-trusted-types-for 'script'";
+    let pages = ["/", "/r/dev", "/r/%20dev", "/r/%00", "/join?room=dev", "/join?room=", "/nowhere"];
+    for target in pages.into_iter().chain(["/static/app/main.js", "/static/nothing.js", "/favicon.ico"]) {
+        let answer = server.get(target).await;
+        assert_eq!(answer.field("content-security-policy"), policy, "{target}");
+        assert_eq!(answer.field("x-content-type-options"), "nosniff", "{target}");
+        assert_eq!(answer.field("referrer-policy"), "no-referrer", "{target}");
+        let caching = if target.ends_with("main.js") || target.ends_with(".ico") { "no-cache" } else { "no-store" };
+        assert_eq!(answer.field("cache-control"), caching, "{target}");
+    }
+    let refused = server.with_host("a;b").await;
+    assert_eq!(refused.field("x-content-type-options"), "nosniff");
+    assert!(refused.field("content-security-policy").contains("connect-src 'self';"));
+}
+
+#[tokio::test]
+async fn the_back_is_where_the_operator_says() {
+    let back: BackUrl = "wss://chat.example.org/ws".parse().unwrap();
+    let server = TestServer::with(Config { public_back_url: Some(back), ..Config::default() });
+    let page = server.get("/r/dev").await;
+    assert_eq!(page.data()["back"], "wss://chat.example.org/ws");
+    assert!(page.field("content-security-policy").contains("connect-src 'self' wss://chat.example.org;"));
+}
+
+#[tokio::test]
+async fn the_back_is_on_the_host_that_was_asked() {
+    let server = TestServer::start();
+    for (host, back) in [
+        ("localhost:8080", "ws://localhost:3000"),
+        ("192.168.0.7", "ws://192.168.0.7:3000"),
+        ("[::1]:8080", "ws://[::1]:3000"),
+        ("chat.example.org", "ws://chat.example.org:3000"),
+    ] {
+        assert_eq!(server.with_host(host).await.data()["back"], back);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_none_gets_nothing() {
+    let server = TestServer::start();
+    for host in [
+        "",
+        "a b",
+        "a;script-src *",
+        "a'unsafe-inline'",
+        "a\"><script>alert(1)</script>",
+        "a,b",
+        "a/b",
+        "user@a",
+        "a:b",
+        "a:99999",
+        "[::1",
+        "::1",
+        "*",
+        "a\tb",
+        "a\u{1b}[31m",
+        "마당",
+    ] {
+        let answer = server.with_host(host).await;
+        assert_eq!(answer.status, 400, "{host:?}");
+        assert!(!answer.field("content-security-policy").contains("unsafe-inline"), "{host:?}");
+        assert!(!answer.body.contains("<script"), "{host:?}");
+    }
+    let split = server.with_host("localhost\r\nX-Injected: 1").await;
+    assert!(!split.fields.contains_key("x-injected"));
+    let two = server.raw("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(two.status, 400);
+    assert_eq!(server.raw("GET / HTTP/1.0\r\n\r\n").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_room_has_one_address() {
+    let server = TestServer::start();
+    let nfc = "/r/%EB%A7%88%EB%8B%B9";
+    assert_eq!(server.get(nfc).await.status, 200);
+    assert_eq!(server.get(nfc).await.data()["room"], "마당");
+    // The same two syllables as five letters, and with a space around them.
+    for other in ["/r/%E1%84%86%E1%85%A1%E1%84%83%E1%85%A1%E1%86%BC", "/r/%20%EB%A7%88%EB%8B%B9%20"] {
+        let answer = server.get(other).await;
+        assert_eq!((answer.status, answer.field("location")), (308, nfc), "{other}");
+    }
+    // However the escapes are written, it is the same name.
+    assert_eq!(server.get("/r/%64ev").await.status, 200);
+    assert_eq!(server.get("/r/a%25b").await.data()["room"], "a%b");
+}
+
+#[tokio::test]
+async fn a_bad_room_is_said_to_be_bad() {
+    let server = TestServer::start();
+    let long = format!("/r/{}", "a".repeat(65));
+    for (target, sentence) in [
+        ("/r/", "It is empty."),
+        ("/r/%20", "It is empty."),
+        ("/r/a%2Fb", "U+002F"),
+        ("/r/a%5Cb", "U+005C"),
+        ("/r/a%00b", "U+0000"),
+        ("/r/a%0D%0AX-Injected:1", "U+000D"),
+        ("/r/%E2%80%AEtxt", "U+202E"),
+        ("/r/%FF", "UTF-8"),
+        ("/r/%2E%2E", "cannot be part of an address"),
+        (&long, "longer than 64"),
+    ] {
+        let answer = server.get(target).await;
+        assert_eq!(answer.status, 400, "{target}");
+        assert!(answer.body.contains(sentence), "{target}: {}", answer.body);
+        assert!(answer.body.contains(r#"href="/""#), "{target}");
+        assert!(!answer.fields.contains_key("x-injected"), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn the_form_leads_to_the_room() {
+    let server = TestServer::start();
+    for (query, to) in [
+        ("room=dev&name=kim", "/r/dev"),
+        ("name=&room=dev", "/r/dev"),
+        ("room=+my+room+", "/r/my%20room"),
+        ("room=%EB%A7%88%EB%8B%B9&name=%EB%AF%BC%EC%88%98", "/r/%EB%A7%88%EB%8B%B9"),
+        ("room=http://evil.example", ""),
+        ("room=a%0D%0ASet-Cookie:a=b", ""),
+        ("room=", ""),
+        ("name=kim", ""),
+        ("room=dev&name=%E2%80%AEkim", ""),
+    ] {
+        let answer = server.get(&format!("/join?{query}")).await;
+        let status = if to.is_empty() { 400 } else { 303 };
+        assert_eq!((answer.status, answer.field("location")), (status, to), "{query}");
+        assert!(!answer.fields.contains_key("set-cookie"), "{query}");
+        assert_eq!(to.is_empty(), answer.body.contains("aria-invalid"), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn no_name_becomes_markup() {
+    let server = TestServer::start();
+    for payload in ["<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "</title><svg onload=alert(1)>"] {
+        let escaped: String = payload.bytes().map(|b| format!("%{b:02X}")).collect();
+        for target in [
+            format!("/r/{escaped}"),
+            format!("/join?room=&name={escaped}"),
+            format!("/?room={escaped}&name={escaped}"),
+            format!("/nowhere/{escaped}"),
+        ] {
+            let body = server.get(&target).await.body;
+            assert!(!body.contains(payload), "{target}");
+            assert!(!body.contains("<script>") && !body.contains("<img src=x") && !body.contains("<svg"), "{target}");
+        }
+    }
+    // A slash cannot be in a room's name, so the data's element is attacked without one.
+    let room = server.get("/r/%3C!--%3Cscript%3E").await;
+    assert_eq!(room.status, 200);
+    assert_eq!(room.data()["room"], "<!--<script>");
+    assert!(!room.body.contains("<!--<script>"));
+}
+
+#[tokio::test]
+async fn assets_stay_inside_their_folder() {
+    let server = TestServer::start();
+    for target in [
+        "/static/../Cargo.toml",
+        "/static/%2e%2e/Cargo.toml",
+        "/static/..%2fCargo.toml",
+        "/static/%2e%2e%2fCargo.toml",
+        "/static/app/../../Cargo.toml",
+        "/static//etc/passwd",
+        "/static/%2fetc/passwd",
+        "/static/..\\Cargo.toml",
+        "/static/%5c..%5cCargo.toml",
+        "/static/.%00./Cargo.toml",
+        "/static/....//Cargo.toml",
+        "/static/%252e%252e/Cargo.toml",
+        "/static/app/main.js%00.css",
+    ] {
+        let answer = server.get(target).await;
+        assert!(matches!(answer.status, 400 | 404), "{target}: {}", answer.status);
+        assert!(!answer.body.contains("[package]") && !answer.body.contains("root:"), "{target}");
+        assert_eq!(answer.field("x-content-type-options"), "nosniff", "{target}");
+    }
+}
+
+#[tokio::test]
+async fn assets_are_asked_for_again_and_not_sent_again() {
+    let server = TestServer::start();
+    let first = server.get("/static/app/main.js").await;
+    assert_eq!((first.status, first.field("content-type")), (200, "text/javascript"));
+    let tag = first.field("etag");
+    assert!(!tag.is_empty());
+    let again = server.ask("GET", "/static/app/main.js", &format!("If-None-Match: {tag}\r\n")).await;
+    assert_eq!((again.status, again.body.as_str(), again.field("cache-control")), (304, "", "no-cache"));
+    let small = server.ask("GET", "/static/app/main.js", "Accept-Encoding: gzip\r\n").await;
+    assert_eq!(small.field("content-encoding"), "gzip");
+    assert_eq!(server.get("/favicon.ico").await.field("content-type"), "image/svg+xml");
+}
+
+#[tokio::test]
+async fn the_language_is_the_readers() {
+    let server = TestServer::start();
+    let lang = |answer: Answer| answer.field("content-language").to_owned();
+    assert_eq!(lang(server.get("/").await), "en");
+    assert_eq!(lang(server.ask("GET", "/", "Accept-Language: ko-KR,ko;q=0.9,en;q=0.8\r\n").await), "ko");
+    assert_eq!(lang(server.ask("GET", "/", "Accept-Language: ko\r\nCookie: lang=en\r\n").await), "en");
+    let switched = server.ask("GET", "/?lang=ko", "Cookie: lang=en\r\n").await;
+    assert!(switched.body.contains(r#"<html lang="ko">"#) && switched.body.contains("들어가기"));
+    assert_eq!(switched.field("set-cookie"), "lang=ko; Path=/; Max-Age=31536000; SameSite=Lax");
+    let nonsense = server.get("/?lang=%0D%0AX:1").await;
+    assert_eq!((nonsense.status, nonsense.field("set-cookie")), (200, ""));
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_stop_stops() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(Server::new(Config::default()).unwrap().run(listener, stop.clone()));
+    TcpStream::connect(address).await.unwrap();
+    stop.cancel();
+    timeout(PATIENCE, running).await.expect("it stops in time").unwrap().unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[test]
+fn both_languages_say_everything_that_is_used() {
+    let words = Words::load().unwrap();
+    let table = |lang| words.table(lang).keys().cloned().collect::<BTreeSet<_>>();
+    let (ko, en) = (table(front::words::Lang::Ko), table(front::words::Lang::En));
+    assert_eq!(ko, en);
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut used = BTreeSet::new();
+    for (folder, before, after) in [("static/app", "t('", "'"), ("templates", "words.", " "), ("src", "say(\"", "\"")] {
+        for file in std::fs::read_dir(root.join(folder)).unwrap() {
+            let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            for (at, _) in text.match_indices(before) {
+                // `t('` also ends other names: `set('`.
+                let whole = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/'));
+                let rest = &text[at + before.len()..];
+                if whole || folder == "src" {
+                    used.extend(rest.split_once(after).map(|(key, _)| key.to_owned()));
+                }
+            }
+        }
+    }
+    assert!(used.len() > 50, "the search for keys finds too little: {used:?}");
+    assert_eq!(used.difference(&ko).collect::<Vec<_>>(), Vec::<&String>::new(), "used, but in no table");
+    assert_eq!(ko.difference(&used).collect::<Vec<_>>(), Vec::<&String>::new(), "in the tables, but never used");
+}
+
+#[test]
+fn both_languages_leave_the_same_holes() {
+    let words = Words::load().unwrap();
+    let holes = |value: &Value| -> BTreeSet<String> {
+        let sentence = value.as_str().or_else(|| value["other"].as_str()).expect("a sentence, or one for `other`");
+        sentence.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned()).collect()
+    };
+    for (key, ko) in words.table(front::words::Lang::Ko) {
+        assert_eq!(holes(ko), holes(&words.table(front::words::Lang::En)[key]), "{key}");
+    }
+}

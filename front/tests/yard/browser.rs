@@ -1,0 +1,224 @@
+//! Chromium by WebDriver: tabs, what stands in them, and waiting for what should.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use fantoccini::{Client, ClientBuilder, Locator, key::Key, wd::WindowHandle};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::process::Process;
+
+/// How long a condition may take to come true: many times what it takes, because it is only ever waited out by a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+pub(crate) struct Browser {
+    client: Client,
+    /// The driver's port.
+    port: u16,
+    profile: PathBuf,
+    _driver: Process,
+}
+
+impl Browser {
+    pub(crate) async fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let driver = program("CHROMEDRIVER", "chromedriver", "chromium-driver");
+        let chromium = program("CHROMIUM", "chromium", "chromium");
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let profile = std::env::temp_dir().join(format!("madang-browser-{}-{number}", std::process::id()));
+        let driver = Process::start(&driver, &["--port=0"], "was started successfully on port ");
+
+        let data = format!("--user-data-dir={}", profile.display());
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--window-size=1280,800",
+            // Several tabs are looked at in turn; the ones behind must live on as if they were in front.
+            "--disable-background-timer-throttling",
+            "--disable-renderer-backgrounding",
+            "--disable-backgrounding-occluded-windows",
+            &data,
+        ];
+        let options = json!({ "binary": chromium, "args": arguments });
+        let Value::Object(capabilities) = json!({ "goog:chromeOptions": options }) else { unreachable!() };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&format!("http://127.0.0.1:{}", driver.said))
+            .await
+            .expect("a browser");
+        let port = driver.said.parse().expect("a port");
+        Self { client, port, profile, _driver: driver }
+    }
+
+    /// A new tab with its own session storage.
+    pub(crate) async fn tab(&self) -> Tab {
+        let handle = self.client.new_window(false).await.expect("a tab").handle;
+        Tab { client: self.client.clone(), driver: self.port, handle }
+    }
+
+    /// The tab that the last script opened.
+    pub(crate) async fn opened(&self, known: &[&Tab]) -> Tab {
+        let first = self.client.windows().await.expect("the tabs");
+        let handle = first.into_iter().rev().find(|handle| known.iter().all(|tab| tab.handle != *handle));
+        Tab { client: self.client.clone(), driver: self.port, handle: handle.expect("another tab") }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The driver leaves its browser behind when it is killed; the browser's processes carry the profile's path.
+        let profile = self.profile.to_string_lossy().into_owned();
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let command = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            if String::from_utf8_lossy(&command).contains(&profile) {
+                let _ = Command::new("kill").arg("-KILL").arg(process.file_name()).status();
+            }
+        }
+        let _ = fs::remove_dir_all(&self.profile);
+    }
+}
+
+/// One tab of the browser.
+pub(crate) struct Tab {
+    client: Client,
+    driver: u16,
+    handle: WindowHandle,
+}
+
+impl Tab {
+    async fn front(&self) -> &Client {
+        self.client.switch_to_window(self.handle.clone()).await.expect("the tab is there");
+        &self.client
+    }
+
+    pub(crate) async fn goto(&self, url: &str) {
+        self.front().await.goto(url).await.expect("the page loads");
+    }
+
+    pub(crate) async fn reload(&self) {
+        self.front().await.refresh().await.expect("the page reloads");
+    }
+
+    pub(crate) async fn click(&self, selector: &str) {
+        let element = self.front().await.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
+        element.expect(selector).click().await.expect(selector);
+    }
+
+    /// Replaces what stands in a field.
+    pub(crate) async fn fill(&self, selector: &str, text: &str) {
+        let field = self.front().await.find(Locator::Css(selector)).await.expect(selector);
+        field.clear().await.expect(selector);
+        field.send_keys(text).await.expect(selector);
+    }
+
+    /// Types into the box, as a person does.
+    pub(crate) async fn type_text(&self, text: &str) {
+        let field = self.front().await.find(Locator::Css("#box")).await.expect("#box");
+        field.send_keys(text).await.expect("#box takes text");
+    }
+
+    /// Types a message and presses Enter once.
+    pub(crate) async fn say(&self, text: &str) {
+        self.type_text(text).await;
+        self.type_text(&char::from(Key::Enter).to_string()).await;
+    }
+
+    /// The value of an expression.
+    pub(crate) async fn eval(&self, expression: &str) -> Value {
+        self.front().await.execute(&format!("return {expression}"), vec![]).await.expect(expression)
+    }
+
+    /// The value that a promise comes to.
+    pub(crate) async fn promise(&self, expression: &str) -> Value {
+        let script = format!(
+            "const done = arguments[arguments.length - 1]; ({expression}).then(done, (why) => done({{ failed: String(why) }}))"
+        );
+        self.front().await.execute_async(&script, vec![]).await.expect(expression)
+    }
+
+    /// A command of the browser's own protocol, for what a driver cannot do: composing a syllable.
+    pub(crate) async fn devtools(&self, command: &str, parameters: &Value) {
+        let session = self.front().await.session_id().await.expect("a session").expect("a session's name");
+        let body = json!({ "cmd": command, "params": parameters }).to_string();
+        let path = format!("/session/{session}/goog/cdp/execute");
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(("127.0.0.1", self.driver)).await.expect("the driver");
+        stream.write_all(request.as_bytes()).await.expect("the driver listens");
+        let mut answer = [0; 15];
+        stream.read_exact(&mut answer).await.expect("the driver answers");
+        assert_eq!(&answer, b"HTTP/1.1 200 OK", "{command}");
+    }
+
+    /// Waits until an expression is true; says what stands on the page when it never is.
+    pub(crate) async fn until(&self, what: &str, condition: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.eval(condition).await != Value::Bool(true) {
+            if Instant::now() > deadline {
+                let page = self.eval("`${location}\\n${document.body.innerText}`").await;
+                panic!("never: {what}\n{condition}\n{}", page.as_str().unwrap_or_default());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until the room's link is in this state.
+    pub(crate) async fn until_link(&self, state: &str) {
+        self.until(state, &format!("document.querySelector('#status').dataset.state === '{state}'")).await;
+    }
+
+    /// Waits until a stored message with this text is shown.
+    pub(crate) async fn until_said(&self, text: &str) {
+        let condition = format!(
+            "[...document.querySelectorAll('li.message[data-seq]:not([data-state]) .text')].some((text) => text.textContent === {})",
+            json!(text)
+        );
+        self.until(&format!("{text:?} is said"), &condition).await;
+    }
+
+    /// The texts in the list, from top to bottom.
+    pub(crate) async fn texts(&self) -> Vec<String> {
+        let texts =
+            self.eval("[...document.querySelectorAll('li.message .text')].map((text) => text.textContent)").await;
+        serde_json::from_value(texts).expect("a list of texts")
+    }
+
+    /// The public id of the person in this tab.
+    pub(crate) async fn user(&self) -> String {
+        let user = self.eval("document.querySelector('#people .you')?.closest('li').dataset.user ?? ''").await;
+        user.as_str().expect("a text").to_owned()
+    }
+}
+
+/// A program that Debian installs: from its variable, else from the search path.
+fn program(variable: &str, name: &str, package: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder: PathBuf| folder.join(name))
+        .find(|path| Path::is_file(path))
+        .unwrap_or_else(|| {
+            panic!("{name} is not installed: `apt install {package}` (Debian), or name its path in {variable}")
+        })
+}

@@ -1,0 +1,103 @@
+//! What the browser tests stand on: the real `back` and `front` on free ports, and a real Chromium. Everything that was
+//! started ends when its value is dropped, also when a test fails.
+
+mod browser;
+mod process;
+mod wire;
+
+use std::path::PathBuf;
+
+pub(crate) use browser::{Browser, Tab};
+use process::Process;
+use tokio::sync::{Mutex, MutexGuard};
+pub(crate) use wire::{Client, Wire};
+
+/// One test at a time: a browser takes both cores of a small machine, and deadlines mean something only alone.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// A chat server, a page server and a browser that looks at them.
+pub(crate) struct Yard {
+    pub(crate) browser: Browser,
+    back: Option<Process>,
+    back_address: String,
+    front: Process,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Yard {
+    /// Browsers reach the chat server directly.
+    pub(crate) async fn open() -> Self {
+        let turn = TURN.lock().await;
+        let back = start_back("127.0.0.1:0", &[]);
+        let back_address = back.said.trim_start_matches("ws://").to_owned();
+        Self::around(turn, back, back_address.clone(), &back_address).await
+    }
+
+    /// Browsers reach the chat server over a wire that can be cut; the server gets these flags too.
+    pub(crate) async fn open_over_a_wire(flags: &'static [&'static str]) -> (Self, Wire) {
+        let turn = TURN.lock().await;
+        let back = start_back("127.0.0.1:0", flags);
+        let back_address = back.said.trim_start_matches("ws://").to_owned();
+        let wire = Wire::to(&back_address).await;
+        let yard = Self::around(turn, back, back_address, &wire.address).await;
+        (yard, wire)
+    }
+
+    async fn around(turn: MutexGuard<'static, ()>, back: Process, back_address: String, public: &str) -> Self {
+        let url = format!("ws://{public}");
+        let flags = ["--listen", "127.0.0.1:0", "--public-back-url", &url];
+        let front = Process::start(&binary("front"), &flags, "listening on ");
+        let browser = Browser::start().await;
+        Self { browser, back: Some(back), back_address, front, _turn: turn }
+    }
+
+    /// A client without a browser, in a room.
+    pub(crate) async fn client(&self, room: &str) -> Client {
+        Client::join(&self.back_address, room).await
+    }
+
+    /// The address of a page.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.front.said)
+    }
+
+    /// A new tab that came in by the form.
+    pub(crate) async fn join(&self, name: &str, room: &str) -> Tab {
+        let tab = self.browser.tab().await;
+        tab.goto(&self.page("/?lang=en")).await;
+        tab.fill("#name", name).await;
+        tab.fill("#room", room).await;
+        tab.click("#join").await;
+        tab.until("the room is open", "document.querySelector('#status')?.dataset.state === 'open'").await;
+        tab.until("the own name is in the list", "document.querySelector('#people .you') !== null").await;
+        tab
+    }
+
+    /// Somebody who connects as the person of a tab.
+    pub(crate) async fn impostor(&self, tab: &Tab) -> Client {
+        let session = tab.eval("sessionStorage.getItem('madang.session')").await;
+        Client::replace(&self.back_address, session.as_str().expect("a session")).await
+    }
+
+    /// Ends the chat server the hardest way there is (SIGKILL).
+    pub(crate) fn kill_back(&mut self) {
+        self.back = None;
+    }
+
+    /// Starts the chat server where it was before.
+    pub(crate) fn restart_back(&mut self) {
+        self.back = Some(start_back(&self.back_address, &[]));
+    }
+}
+
+fn start_back(listen: &str, flags: &[&str]) -> Process {
+    Process::start(&binary("back"), &[&["--listen", listen], flags].concat(), "listening on ")
+}
+
+/// A program of this workspace, beside the folder of this test's own executable.
+fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let path = test.ancestors().nth(2).expect("target/<profile>/deps/<test>").join(name);
+    assert!(path.is_file(), "{} is missing: run `cargo build --workspace` first", path.display());
+    path
+}

@@ -1,0 +1,63 @@
+//! A program under test: started, heard until it says where it listens, killed when dropped.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{Receiver, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A debug build on a busy machine starts well within this.
+const START: Duration = Duration::from_secs(20);
+
+pub(crate) struct Process {
+    child: Child,
+    /// What followed the awaited words.
+    pub(crate) said: String,
+}
+
+impl Process {
+    /// Starts `program` and waits until a line on either of its outputs contains `words`.
+    pub(crate) fn start(program: &Path, arguments: &[&str], words: &'static str) -> Self {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
+        let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        let lines = read(out, err);
+
+        let mut process = Self { child, said: String::new() };
+        let mut heard = Vec::new();
+        let deadline = Instant::now() + START;
+        while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if let Some((_, said)) = line.split_once(words) {
+                process.said = said.trim().trim_end_matches('.').to_owned();
+                // The rest is read away, so that a full pipe never stops the program.
+                thread::spawn(move || lines.iter().for_each(drop));
+                return process;
+            }
+            heard.push(line);
+        }
+        panic!("{} never said {words:?}, but:\n{}", program.display(), heard.join("\n"));
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn read(out: impl Read + Send + 'static, err: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = sync_channel(64);
+    let other = sender.clone();
+    thread::spawn(move || BufReader::new(out).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    thread::spawn(move || BufReader::new(err).lines().map_while(Result::ok).try_for_each(|line| other.send(line)));
+    lines
+}

@@ -1,0 +1,127 @@
+//! What lies between a browser and the chat server: a wire that can be cut or made deaf, and clients without a browser.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use shared::SUBPROTOCOL;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+};
+
+/// What the wire does with what passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Everything arrives.
+    Whole,
+    /// The server hears the browser, but its own words are lost.
+    Deaf,
+    /// Nothing arrives, and every connection ends.
+    Cut,
+}
+
+/// A way to the chat server that a test can break.
+pub(crate) struct Wire {
+    pub(crate) address: String,
+    mode: watch::Sender<Mode>,
+}
+
+impl Wire {
+    pub(crate) async fn to(back: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let (mode, seen) = watch::channel(Mode::Whole);
+        let back = back.to_owned();
+        tokio::spawn(async move {
+            while let Ok((browser, _)) = listener.accept().await {
+                if *seen.borrow() != Mode::Cut {
+                    tokio::spawn(carry(browser, back.clone(), seen.clone()));
+                }
+            }
+        });
+        Self { address, mode }
+    }
+
+    pub(crate) fn cut(&self) {
+        self.mode.send_replace(Mode::Cut);
+    }
+
+    pub(crate) fn deafen(&self) {
+        self.mode.send_replace(Mode::Deaf);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.mode.send_replace(Mode::Whole);
+    }
+}
+
+async fn carry(browser: TcpStream, back: String, mut mode: watch::Receiver<Mode>) {
+    let Ok(back) = TcpStream::connect(back).await else { return };
+    let (mut from_browser, mut to_browser) = browser.into_split();
+    let (mut from_back, mut to_back) = back.into_split();
+    let seen = mode.clone();
+    let down = async {
+        let mut bytes = vec![0; 64 * 1024];
+        while let Ok(n @ 1..) = from_back.read(&mut bytes).await {
+            if *seen.borrow() == Mode::Whole && to_browser.write_all(&bytes[..n]).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        _ = copy(&mut from_browser, &mut to_back) => {}
+        () = down => {}
+        _ = mode.wait_for(|mode| *mode == Mode::Cut) => {}
+    }
+}
+
+/// Somebody in a room, without a browser.
+pub(crate) struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    /// Joins as a console does: the path names the room, and the server greets.
+    pub(crate) async fn join(back: &str, room: &str) -> Self {
+        let (socket, _) = connect_async(format!("ws://{back}/rooms/{room}")).await.expect("a connection");
+        let mut client = Self { socket };
+        client.until("synced").await;
+        client
+    }
+
+    /// Comes in with the secret of somebody who is there already.
+    pub(crate) async fn replace(back: &str, session: &str) -> Self {
+        let mut request = format!("ws://{back}/").into_client_request().expect("an address");
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+        let (socket, _) = connect_async(request).await.expect("a connection");
+        let mut client = Self { socket };
+        let hello = json!({ "type": "hello", "session": session });
+        client.socket.send(Message::text(hello.to_string())).await.expect("it is sent");
+        client.until("welcome").await;
+        client
+    }
+
+    /// Says something and waits until it is stored.
+    pub(crate) async fn say(&mut self, text: &str) {
+        let message = json!({ "type": "send", "id": text, "text": text });
+        self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
+        self.until("ok").await;
+    }
+
+    /// The next message of a type.
+    pub(crate) async fn until(&mut self, kind: &str) -> Value {
+        loop {
+            let message = self.socket.next().await.expect("an open socket").expect("a message");
+            if let Ok(message) = serde_json::from_str::<Value>(message.to_text().unwrap_or_default()) {
+                assert_ne!(message["type"], "error", "{message}");
+                if message["type"] == kind {
+                    return message;
+                }
+            }
+        }
+    }
+}
