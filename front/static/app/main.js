@@ -82,7 +82,12 @@ const crowd = createCrowd({
   request: connection.request,
   onChange: () => store.set({ roster: store.get().roster + 1 }),
 });
-const rooms = createRooms({ list: byId('rooms'), current: room, request: connection.request });
+const rooms = createRooms({
+  list: byId('rooms'),
+  current: room,
+  here: () => roster.count,
+  request: connection.request,
+});
 const messages = createMessages({
   list: byId('messages'),
   me: () => store.get().me,
@@ -232,6 +237,7 @@ store.watch(['revision', 'synced'], ({ synced }) => {
   byId('empty').hidden = !synced || timeline.items.length > 0 || outbox.entries.length > 0;
 });
 store.watch(['roster', 'me'], ({ me }) => drawPeople(roster, me.user));
+store.watch(['roster'], rooms.draw);
 store.watch(['me'], ({ me }) => {
   if (document.activeElement !== byId('my-name')) byId('my-name').value = me.name;
 });

@@ -14,15 +14,21 @@ export const addressOf = (room) => `/r/${encodeURIComponent(room)}`;
  * @param {object} options
  * @param {HTMLElement} options.list
  * @param {string | null} options.current The room of this page; always in the list.
+ * @param {() => number} [options.here] How many people this page knows to be in the current room: newer than the list.
  * @param {(message: object) => Promise<any>} options.request
  * @param {(count: number) => void} [options.onList]
  */
-export function createRooms({ list, current, request, onList = () => {} }) {
+export function createRooms({ list, current, here = () => 0, request, onList = () => {} }) {
   let shown = '';
+  /** @type {{ room: string, count: number }[]} */
+  let rooms = [];
 
-  /** @param {{ room: string, count: number }[]} rooms */
-  function draw(rooms) {
-    const all = current && !rooms.some(({ room }) => room === current) ? [{ room: current, count: 0 }, ...rooms] : rooms;
+  function draw() {
+    const known = rooms.some(({ room }) => room === current);
+    const all = (current && !known ? [{ room: current, count: 0 }, ...rooms] : rooms).map(({ room, count }) => ({
+      room,
+      count: room === current ? here() || count : count,
+    }));
     const look = JSON.stringify(all);
     // An unchanged list keeps its elements, and with them the focus.
     if (look === shown) return;
@@ -48,14 +54,15 @@ export function createRooms({ list, current, request, onList = () => {} }) {
   async function refresh() {
     if (document.hidden) return;
     try {
-      draw((await request(askRooms())).rooms);
+      ({ rooms } = await request(askRooms()));
+      draw();
     } catch {
       // No link: the next opening asks again.
     }
   }
 
-  if (current) draw([]);
+  if (current) draw();
   setInterval(refresh, EVERY_MS);
   document.addEventListener('visibilitychange', refresh);
-  return { refresh };
+  return { draw, refresh };
 }
