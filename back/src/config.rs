@@ -28,6 +28,10 @@ struct Args {
     #[arg(long, env = "BACK_HISTORY", value_enum, default_value_t = HistoryKind::Memory)]
     history: HistoryKind,
 
+    /// Mebibytes of the newest messages that all rooms together hold ready to send
+    #[arg(long, env = "BACK_LOGS_MIB", default_value_t = 256, value_name = "MIB")]
+    logs_mib: usize,
+
     /// Messages that are kept per room
     #[arg(long, env = "BACK_HISTORY_MESSAGES", default_value_t = 100_000, value_name = "N")]
     history_messages: usize,
@@ -36,7 +40,7 @@ struct Args {
     #[arg(long, env = "BACK_HISTORY_MIB", default_value_t = 256, value_name = "MIB")]
     history_mib: usize,
 
-    /// Rooms that the server holds
+    /// Rooms that are open at once
     #[arg(long, env = "BACK_ROOMS", default_value_t = 100_000, value_name = "N")]
     rooms: usize,
 
@@ -62,27 +66,27 @@ struct Args {
     rooms_per_connection: usize,
 
     /// Time for the request's head
-    #[arg(long, env = "BACK_HANDSHAKE_TIMEOUT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "BACK_HANDSHAKE_TIMEOUT", default_value = "5", value_parser = patience, value_name = "SECONDS")]
     handshake_timeout: Duration,
 
     /// Time for a chat.v1 client's hello
-    #[arg(long, env = "BACK_HELLO_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "BACK_HELLO_TIMEOUT", default_value = "10", value_parser = patience, value_name = "SECONDS")]
     hello_timeout: Duration,
 
     /// Silence before a ping
-    #[arg(long, env = "BACK_PING_AFTER", default_value = "25", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "BACK_PING_AFTER", default_value = "25", value_parser = patience, value_name = "SECONDS")]
     ping_after: Duration,
 
     /// Silence before a connection counts as dead
-    #[arg(long, env = "BACK_DEAD_AFTER", default_value = "40", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "BACK_DEAD_AFTER", default_value = "40", value_parser = patience, value_name = "SECONDS")]
     dead_after: Duration,
 
     /// Time in which a client may read nothing of what waits for it
-    #[arg(long, env = "BACK_STALL_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "BACK_STALL_TIMEOUT", default_value = "10", value_parser = patience, value_name = "SECONDS")]
     stall_timeout: Duration,
 
     /// Time for a message from its first byte to its last
-    #[arg(long, env = "BACK_MESSAGE_TIMEOUT", default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "BACK_MESSAGE_TIMEOUT", default_value = "30", value_parser = patience, value_name = "SECONDS")]
     message_timeout: Duration,
 
     /// Time for each step of closing a connection
@@ -166,10 +170,10 @@ impl From<Args> for Config {
             memory: MemoryLimits {
                 messages: none_is_all(args.history_messages),
                 bytes: none_is_all(args.history_mib).saturating_mul(1 << 20),
-                rooms: none_is_all(args.rooms),
             },
             hub: HubLimits {
                 rooms: none_is_all(args.rooms),
+                log_bytes: none_is_all(args.logs_mib).saturating_mul(1 << 20),
                 presence: PresenceTimes { interval: args.presence_interval, grace: args.presence_grace },
             },
             session: SessionLimits {
@@ -199,9 +203,18 @@ pub fn connections_for(descriptors: u64) -> usize {
     usize::try_from(descriptors / 10 * DESCRIPTORS_IN_TEN).unwrap_or(usize::MAX).max(1)
 }
 
+/// Longer than anybody waits, and short enough to be added to any instant: a hundred years.
+pub const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "give seconds, as in 5 or 0.25".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if duration > NEVER { Err("that is more than a hundred years".to_owned()) } else { Ok(duration) }
+}
+
+/// Seconds after which patience ends; 0 is never.
+fn patience(text: &str) -> Result<Duration, String> {
+    seconds(text).map(|duration| if duration.is_zero() { NEVER } else { duration })
 }
 
 #[cfg(test)]
@@ -231,6 +244,7 @@ mod tests {
         for (args, hint) in [
             (["--ping-after", "soon"], "give seconds"),
             (["--ping-after=-1", "--rooms=1"], "negative"),
+            (["--presence-grace", "1e18"], "hundred years"),
             (["--allow-origin", "chat.example.org"], "scheme://host"),
             (["--listen", "3000"], "invalid socket address"),
         ] {

@@ -42,7 +42,8 @@ pub async fn open(outlet: &Arc<Outlet>, rest: Vec<u8>) -> WebSocketStream<Socket
         .max_write_buffer_size(2 * limits::MESSAGE_BYTES)
         .max_message_size(Some(limits::MESSAGE_BYTES))
         .max_frame_size(Some(limits::MESSAGE_BYTES));
-    WebSocketStream::from_partially_read(Socket::new(Arc::clone(outlet)), rest, Role::Server, Some(config)).await
+    let socket = Socket::new(Arc::clone(outlet), &rest);
+    WebSocketStream::from_partially_read(socket, rest, Role::Server, Some(config)).await
 }
 
 /// Runs a connection to its end. `goodbye` bounds each step of closing it.
@@ -53,21 +54,31 @@ pub async fn run(
     history: &History,
     goodbye: Duration,
 ) {
+    let outlet = AbortOnDrop(outlet);
+    let outlet = &*outlet.0;
     {
         // Side by side, so that neither reading nor writing can starve the other: hearing a message may wait for
         // history, and a socket that takes nothing must not keep its client from being heard.
-        let mut writing = pin!(write(&outlet, history));
+        let mut writing = pin!(write(outlet, history));
         let heard = tokio::select! {
-            heard = read(websocket, &outlet, speech) => heard,
+            heard = read(websocket, outlet, speech) => heard,
             () = &mut writing => Heard::Lost,
         };
         if matches!(heard, Heard::Closing) {
             _ = timeout(goodbye, writing).await;
         }
     }
-    // No cursor may outlive its connection: it would hold on to its room.
     outlet.abort();
-    linger(&outlet, goodbye).await;
+    linger(outlet, goodbye).await;
+}
+
+/// No cursor may outlive its connection, however that ended: it holds on to its room, and through it to this outlet.
+struct AbortOnDrop(Arc<Outlet>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Reads messages and has them heard, one after the other.
@@ -83,27 +94,20 @@ async fn read(mut websocket: WebSocketStream<Socket>, outlet: &Outlet, mut speec
             Some(Err(error)) => return refuse(&error, &websocket, outlet),
             None => return Heard::Lost,
         };
-        match message {
-            Message::Text(text) => {
-                websocket.get_mut().message_read();
-                speech.hear_text(outlet, &text).await;
-            }
-            Message::Binary(bytes) => {
-                websocket.get_mut().message_read();
-                speech.hear_binary(outlet, &bytes).await;
-            }
-            Message::Ping(payload) | Message::Pong(payload) => websocket.get_mut().control_read(payload.len()),
-            Message::Close(_) => {
-                // Moves tungstenite's answer into the outlet's queue.
-                _ = futures_util::SinkExt::flush(&mut websocket).await;
-                outlet.close_answered();
-                return Heard::Closing;
-            }
-            Message::Frame(_) => {}
-        }
         if !outlet.is_open() {
             // We are closing: what still comes is not heard any more.
             return Heard::Closing;
+        }
+        match message {
+            Message::Text(text) => speech.hear_text(outlet, &text).await,
+            Message::Binary(bytes) => speech.hear_binary(outlet, &bytes).await,
+            Message::Close(_) => {
+                // Moves tungstenite's answer into the outlet's queue.
+                _ = futures_util::SinkExt::flush(&mut websocket).await;
+                outlet.seal();
+                return Heard::Closing;
+            }
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
     }
 }
@@ -113,10 +117,16 @@ fn refuse(error: &Error, websocket: &WebSocketStream<Socket>, outlet: &Outlet) -
     let code = match error {
         Error::Capacity(_) => CloseCode::TooBig,
         Error::Utf8(_) => CloseCode::InvalidUtf8,
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return Heard::Lost,
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+            // It has nothing more to say, and may still read what it asked for.
+            outlet.seal();
+            return Heard::Closing;
+        }
         Error::Protocol(_) => CloseCode::ProtocolError,
-        Error::Io(_) if websocket.get_ref().is_overrun() => CloseCode::Unfinished,
-        _ => return Heard::Lost,
+        _ => match websocket.get_ref().fault() {
+            Some(code) => code,
+            None => return Heard::Lost,
+        },
     };
     tracing::debug!(conn = outlet.connection(), code = code.code(), %error, "refused a frame");
     outlet.close(code, None);

@@ -161,7 +161,12 @@ impl Chat {
             Ok(mut talk) => {
                 for (room, ask) in rooms {
                     let action = talk.session.act(shared::ClientMessage::Join { id: None, room, ask }, Instant::now());
+                    let refused = matches!(action, Some(Action::Say(_)));
                     talk.carry_out(action).await;
+                    if refused {
+                        // The rest would be refused too; one answer says it.
+                        break;
+                    }
                 }
                 self.state = State::Known(Box::new(talk));
             }
@@ -185,7 +190,7 @@ impl Talk {
     ) -> Result<Self, IdentityError> {
         let token = session.map_or_else(identity::new_session, Ok)?;
         let user = identity::user_of(&token)?;
-        let arrival = registration.identify(&user, name);
+        let arrival = registration.identify(&user, name, yard.limits.sends());
         let SessionLimits { text_bytes, rooms, sends_per_second } = yard.limits;
         outlet.say(&ServerMessage::Welcome(Box::new(Welcome {
             server: SERVER.to_owned(),
@@ -200,7 +205,7 @@ impl Talk {
             history: yard.hub.history().kind().to_owned(),
             limits: Limits { text_bytes, name_chars: limits::NAME_CHARS, rooms, sends_per_second },
         })));
-        let session = Session::new(Person { user, name: arrival.name }, yard.limits);
+        let session = Session::new(Person { user, name: arrival.name }, yard.limits, arrival.sends);
         Ok(Self { yard, outlet, session, memberships: HashMap::new(), _registration: registration })
     }
 
@@ -272,12 +277,11 @@ impl Talk {
             Err(error) => return self.error(id, *error),
         };
         self.ok(id, OkBody::Done {});
-        if let Some(before) = self.memberships.remove(&name) {
-            before.hand_over();
-        }
         self.session.joined(&name);
-        let membership = self.yard.hub.enter(room, &self.outlet, self.session.person().clone(), ask).await;
-        self.memberships.insert(name, membership);
+        let (before, person) = (self.memberships.remove(&name), self.session.person().clone());
+        if let Some(membership) = self.yard.hub.enter(room, &self.outlet, person, ask, before).await {
+            self.memberships.insert(name, membership);
+        }
     }
 
     async fn append(&mut self, draft: Draft) {

@@ -47,7 +47,7 @@ impl Patience {
         }
         if over(ages.stalled, self.stall) {
             Verdict::Close(CloseCode::Slow)
-        } else if ages.silent >= self.dead_after {
+        } else if ages.silent >= self.dead_after && over(ages.pinged, self.dead_after.saturating_sub(self.ping_after)) {
             Verdict::Close(CloseCode::Timeout)
         } else if over(ages.owes_hello, self.hello) {
             Verdict::Close(CloseCode::HelloTimeout)
@@ -93,7 +93,9 @@ mod tests {
         assert_eq!(PATIENCE.judge(&silent(24)), Verdict::Fine);
         assert_eq!(PATIENCE.judge(&silent(25)), Verdict::Ping);
         assert_eq!(PATIENCE.judge(&Ages { pinged: Some(secs(5)), ..silent(30) }), Verdict::Fine);
-        assert_eq!(PATIENCE.judge(&silent(40)), Verdict::Close(CloseCode::Timeout));
+        let unanswered = Ages { pinged: Some(secs(15)), ..silent(40) };
+        assert_eq!(PATIENCE.judge(&unanswered), Verdict::Close(CloseCode::Timeout));
+        assert_eq!(PATIENCE.judge(&silent(400)), Verdict::Ping, "nobody is given up without having been asked");
     }
 
     #[test]

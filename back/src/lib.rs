@@ -15,13 +15,17 @@ pub mod identity;
 pub mod limits;
 pub mod listener;
 pub mod plain;
+pub mod scanner;
 pub mod session;
 pub mod shutdown;
 pub mod socket;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
-use tokio::time::MissedTickBehavior;
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use config::{Config, HistoryKind};
@@ -61,7 +65,7 @@ impl Server {
     /// Runs until `shutdown`, then says goodbye to everybody and returns. Listens where `listener` does.
     ///
     /// # Errors
-    /// When the listener is none.
+    /// When the listener is none, or when one of the tasks that carry the server ended.
     pub async fn run(self, listener: std::net::TcpListener, shutdown: CancellationToken) -> io::Result<()> {
         let Self { config, hub, writer, mut follow } = self;
         listener.set_nonblocking(true)?;
@@ -72,43 +76,72 @@ impl Server {
             yard: Yard {
                 hub: Arc::clone(&hub),
                 limits: config.session,
-                ping_ms: config.patience.ping_after.as_millis() as u64,
+                ping_ms: if config.patience.ping_after == config::NEVER {
+                    0
+                } else {
+                    config.patience.ping_after.as_millis() as u64
+                },
             },
+            shutdown: shutdown.clone(),
             origins: Arc::clone(&config.origins),
             handshake: config.handshake,
             patience: config.patience,
         };
 
-        let writing = tokio::spawn(writer.run());
         let publisher = Arc::clone(&hub);
-        let publishing = tokio::spawn(async move {
+        let mut work = JoinSet::new();
+        work.spawn(writer.run());
+        work.spawn(async move {
             while let Some(batch) = follow.recv().await {
                 publisher.publish(batch);
             }
         });
-        let sweeping = tokio::spawn(sweep(Arc::clone(&hub), config.patience));
+        work.spawn(sweep(Arc::clone(&hub), config.patience));
 
         let tasks = TaskTracker::new();
-        listener::accept(listener, entrance, connections, &tasks, &shutdown).await;
+        let fault = tokio::select! {
+            () = listener::accept(listener, entrance, connections, &tasks, &shutdown) => None,
+            // None of the three ends while the server runs.
+            ended = work.join_next() => Some(ended),
+        };
+        shutdown.cancel();
         tracing::info!(connections = hub.people().count(), "stopping");
         shutdown::drain(hub.people(), config.drain).await;
-        for task in [writing, publishing, sweeping] {
-            task.abort();
+        tasks.close();
+        _ = timeout(config.drain.max(config.patience.close * 2), tasks.wait()).await;
+        match fault {
+            None => Ok(()),
+            Some(ended) => Err(io::Error::other(format!("a task that carries the server ended: {ended:?}"))),
         }
-        Ok(())
     }
 }
 
+/// A look that comes so many times later than it should tells that the process stood still.
+const STOOD_STILL: u32 = 4;
+
+/// Sessions are looked through less often than connections.
+const SESSIONS_EVERY: u32 = 60;
+
 /// Looks at all connections, and lets go of what is no longer needed.
 async fn sweep(hub: Arc<Hub>, patience: Patience) {
-    let mut ticks = tokio::time::interval(patience.sweep_every());
-    // After a pause of the whole process (SIGSTOP, a sleeping laptop) one look is enough.
+    let every = patience.sweep_every();
+    let mut ticks = tokio::time::interval(every);
+    // After a pause one look is enough.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    let mut last = Instant::now();
+    for round in 0_u32.. {
         ticks.tick().await;
+        let now = Instant::now();
+        if now - last > every * STOOD_STILL {
+            tracing::warn!(ms = (now - last).as_millis() as u64, "the process stood still");
+            hub.people().outlets().iter().for_each(|outlet| outlet.vitals().forgive());
+        }
+        last = now;
         beat(hub.people(), &patience);
-        hub.people().forget_old_sessions(Instant::now());
-        hub.forget_idle_rooms();
+        hub.tidy();
+        if round % SESSIONS_EVERY == 0 {
+            hub.people().forget_old_sessions(now);
+        }
     }
 }
 

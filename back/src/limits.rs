@@ -1,6 +1,9 @@
 //! Rates. Pure: a bucket is fed with instants.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 /// A token bucket: `per_second` tokens flow in, at most `burst` are kept.
 #[derive(Debug, Clone)]
@@ -34,6 +37,25 @@ impl Bucket {
         // Time that would make `now - x` underflow is time in which the bucket was full anyway.
         self.empty_at = now.checked_sub(filled - token).or(Some(now));
         Ok(())
+    }
+}
+
+/// A bucket that outlives the connection that takes from it: who reconnects finds it as it was.
+#[derive(Debug, Clone)]
+pub struct SharedBucket(Arc<Mutex<Bucket>>);
+
+impl SharedBucket {
+    /// Shares a bucket.
+    pub fn new(bucket: Bucket) -> Self {
+        Self(Arc::new(Mutex::new(bucket)))
+    }
+
+    /// Takes a token.
+    ///
+    /// # Errors
+    /// How long to wait for the next one, when there is none.
+    pub fn take(&self, now: Instant) -> Result<(), Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take(now)
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use shared::CloseCode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -22,6 +23,7 @@ use crate::{
     handshake::{self, AllowedOrigin, HEAD_BYTES, Head, Reply, Way, head_end},
     heartbeat::Patience,
     hub::{Outlet, Vitals},
+    shutdown::RETRY_AFTER_MS,
 };
 
 /// First pause after an accept error, doubled up to [`LONGEST_PAUSE`]. Out of descriptors, accept fails at once and for as long as
@@ -53,6 +55,8 @@ pub struct Entrance {
     pub handshake: Duration,
     /// The heartbeat's times.
     pub patience: Patience,
+    /// Cancelled when the server stops: who is still in the handshake then is turned away.
+    pub shutdown: CancellationToken,
 }
 
 /// Accepts until `shutdown`. Connections go on; `tasks` has them.
@@ -102,8 +106,12 @@ fn is_the_peers(error: &io::Error) -> bool {
 }
 
 async fn turn_away(mut stream: TcpStream, goodbye: Duration, _permit: OwnedSemaphorePermit) {
-    let reply = Reply::refuse(503, "There is no room for another connection just now.").header("Retry-After", "5");
+    let reply = unavailable("There is no room for another connection just now.");
     answer(&mut stream, &reply, false, goodbye).await;
+}
+
+fn unavailable(sentence: &str) -> Reply {
+    Reply::refuse(503, sentence).header("Retry-After", "5")
 }
 
 /// Writes a refusal and ends the connection so that the peer can read it.
@@ -139,6 +147,9 @@ async fn enter(
         Ok(Err(HeadError::Refused(reply))) => Err(reply),
         Err(_) => Err(Reply::refuse(408, "The request did not come in time.")),
     };
+    let decided = decided.and_then(|decided| {
+        if entrance.shutdown.is_cancelled() { Err(unavailable("The server is stopping.")) } else { Ok(decided) }
+    });
     let (way, reply, end) = match decided {
         Ok(decided) => decided,
         Err(reply) => {
@@ -155,12 +166,16 @@ async fn enter(
 }
 
 async fn converse(stream: TcpStream, way: Way, rest: Vec<u8>, entrance: Entrance, _seat: OwnedSemaphorePermit) {
-    let Entrance { yard, patience, .. } = entrance;
+    let Entrance { yard, patience, shutdown, .. } = entrance;
     let hub = Arc::clone(&yard.hub);
     let connection = hub.people().next_connection();
     let negotiated = matches!(way, Way::Chat { negotiated: true, .. });
     let outlet = Arc::new(Outlet::new(connection, stream, way != Way::Echo, Vitals::new(negotiated)));
     let registration = hub.people().register(&outlet);
+    if shutdown.is_cancelled() {
+        // The goodbye to everybody may have begun before this connection was in the registry.
+        outlet.close(CloseCode::Shutdown, Some(RETRY_AFTER_MS));
+    }
     tracing::debug!(conn = connection, ?way, "connected");
     let websocket = connection::open(&outlet, rest).await;
     // An echo holds its registration here, a conversation passes it on.

@@ -27,7 +27,8 @@ pub fn read(line: &str) -> Line {
     if line.trim().is_empty() {
         return Line::Empty;
     }
-    if line.starts_with('{') && is_typed(line) {
+    // Also when it was pasted with a space before it: a `hello` with its secret must not become chat.
+    if line.trim_start().starts_with('{') && is_typed(line) {
         return match ClientMessage::parse(line) {
             Ok(message) => Line::Command(message),
             Err(error) => Line::Refused(error),
@@ -147,6 +148,7 @@ mod tests {
     #[test]
     fn json_with_a_type_is_a_command() {
         assert_eq!(json(r#"{"type":"rooms","id":"1"}"#), r#"{"type":"rooms","id":"1"}"#);
+        assert_eq!(json(r#"  {"type":"rooms","id":"1"}"#), r#"{"type":"rooms","id":"1"}"#);
         assert!(matches!(read(r#"{"type":"nonsense"}"#), Line::Refused(error) if error.code == ErrorCode::UnknownType));
     }
 

@@ -13,7 +13,7 @@ use shared::{
 
 use crate::{
     history::{Draft, Range},
-    limits::Bucket,
+    limits::{Bucket, SharedBucket},
 };
 
 /// Malformed messages in a row after which a connection is closed with 4000: somebody speaks another language.
@@ -31,6 +31,13 @@ pub struct SessionLimits {
     pub rooms: usize,
     /// Messages per second, over a burst of twice as many; 0 is no limit.
     pub sends_per_second: u32,
+}
+
+impl SessionLimits {
+    /// The bucket of a new session.
+    pub fn sends(&self) -> SharedBucket {
+        SharedBucket::new(Bucket::new(self.sends_per_second, self.sends_per_second.saturating_mul(2)))
+    }
 }
 
 /// What to do about a message.
@@ -135,23 +142,15 @@ pub struct Session {
     limits: SessionLimits,
     /// In the order in which they were joined: the last one is meant where a message names none.
     rooms: Vec<RoomName>,
-    sends: Bucket,
+    sends: SharedBucket,
     typed: HashMap<RoomName, Instant>,
     malformed: Malformed,
 }
 
 impl Session {
     /// Somebody who is in no room yet.
-    pub fn new(person: Person, limits: SessionLimits) -> Self {
-        let burst = limits.sends_per_second.saturating_mul(2);
-        Self {
-            person,
-            limits,
-            rooms: Vec::new(),
-            sends: Bucket::new(limits.sends_per_second, burst),
-            typed: HashMap::new(),
-            malformed: Malformed::default(),
-        }
+    pub fn new(person: Person, limits: SessionLimits, sends: SharedBucket) -> Self {
+        Self { person, limits, rooms: Vec::new(), sends, typed: HashMap::new(), malformed: Malformed::default() }
     }
 
     /// Who this is.
@@ -168,10 +167,7 @@ impl Session {
     /// What to do about a text that should be JSON.
     pub fn hear(&mut self, text: &str, now: Instant) -> Vec<Action> {
         match ClientMessage::parse(text) {
-            Ok(message) => {
-                self.malformed.reset();
-                self.act(message, now).into_iter().collect()
-            }
+            Ok(message) => self.act(message, now).into_iter().collect(),
             Err(error) => self.refuse(error),
         }
     }
@@ -183,6 +179,7 @@ impl Session {
 
     /// What to do about a message.
     pub fn act(&mut self, message: ClientMessage, now: Instant) -> Option<Action> {
+        self.malformed.reset();
         let id = message.id().cloned();
         let refuse = |error: Refusal| Some(Action::Say(ServerMessage::Error(Box::new(error.id(id)))));
         self.decide(message, now).unwrap_or_else(refuse)
@@ -266,6 +263,11 @@ impl Session {
             let error = ErrorBody::new(ErrorCode::TooBig, format!("the text has {} bytes", text.len())).field("text");
             return Err(error.limit(self.limits.text_bytes as u64).hint("send it in parts").into());
         }
+        if reply_to.is_some_and(|seq| seq == 0 || seq > limits::MAX_SAFE_INTEGER) {
+            return Err(ErrorBody::new(ErrorCode::BadField, "reply_to is the seq of a message")
+                .field("reply_to")
+                .into());
+        }
         let room = self.room(room)?;
         if let Err(wait) = self.sends.take(now) {
             // Rounded up: who waits exactly so long is let through.
@@ -304,7 +306,7 @@ mod tests {
 
     fn session(rooms: &[&str]) -> Session {
         let person = Person { user: UserId::parse("u7Zk2mQ0aB-_x9Yc").unwrap(), name: Name::parse("kim").unwrap() };
-        let mut session = Session::new(person, LIMITS);
+        let mut session = Session::new(person, LIMITS, LIMITS.sends());
         for room in rooms {
             session.joined(&RoomName::parse(room).unwrap());
         }

@@ -15,7 +15,7 @@ use crate::hub::People;
 const PER_MILLISECOND: u32 = 2;
 
 /// The shortest advice: the time in which a server may be started again.
-const RETRY_AFTER_MS: u64 = 500;
+pub const RETRY_AFTER_MS: u64 = 500;
 
 /// Cancels the token on SIGINT or SIGTERM; a second signal ends the process at once.
 ///

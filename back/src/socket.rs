@@ -11,69 +11,68 @@ use std::{
 };
 
 use bytes::Bytes;
-use shared::limits;
+use shared::{CloseCode, limits};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::hub::Outlet;
+use crate::{hub::Outlet, scanner::Scanner};
 
-/// Most bytes between two whole messages: the largest message, and as much again for its frames' headers. Without it,
-/// 200,000 empty fragments of one message pass unseen.
+/// Most bytes of a message that has not ended: the largest one, and as much again for the headers of its fragments.
 const UNFINISHED_BYTES: usize = limits::MESSAGE_BYTES + 64 * 1024;
-
-/// Bytes of a client's control frame without its payload: two of header, four of mask (RFC 6455, 5.2).
-const CONTROL_HEADER: usize = 6;
 
 /// A client's socket, as tungstenite sees it.
 pub struct Socket {
     outlet: Arc<Outlet>,
-    /// Bytes read since the last whole message, without whole control frames.
-    unfinished: usize,
+    scanner: Scanner,
+    fault: Option<CloseCode>,
 }
 
 impl Socket {
-    /// The socket of this outlet.
-    pub fn new(outlet: Arc<Outlet>) -> Self {
-        Self { outlet, unfinished: 0 }
+    /// The socket of this outlet; `rest` was read from it already.
+    pub fn new(outlet: Arc<Outlet>, rest: &[u8]) -> Self {
+        let mut socket = Self { outlet, scanner: Scanner::default(), fault: None };
+        socket.look_at(rest);
+        socket
     }
 
-    /// A whole message was read. What follows it in tungstenite's buffer is not counted, at most one read of it.
-    pub fn message_read(&mut self) {
-        self.unfinished = 0;
-        self.outlet.vitals().partial(false);
+    /// Why reading ended, if it was for what tungstenite does not see.
+    pub fn fault(&self) -> Option<CloseCode> {
+        self.fault
     }
 
-    /// A whole control frame was read, perhaps in the middle of a message.
-    pub fn control_read(&mut self, payload: usize) {
-        self.unfinished = self.unfinished.saturating_sub(payload + CONTROL_HEADER);
-        if self.unfinished == 0 {
+    fn look_at(&mut self, bytes: &[u8]) {
+        let ended = self.scanner.ended();
+        if self.scanner.feed(bytes).is_err() {
+            self.fault = Some(CloseCode::ProtocolError);
+        } else if self.scanner.unfinished() > UNFINISHED_BYTES {
+            self.fault = Some(CloseCode::Unfinished);
+        }
+        if self.scanner.ended() > ended {
+            // Whatever is under way now began after that.
             self.outlet.vitals().partial(false);
         }
-    }
-
-    /// Whether reading ended because a message does not.
-    pub fn is_overrun(&self) -> bool {
-        self.unfinished > UNFINISHED_BYTES
+        self.outlet.vitals().partial(self.scanner.is_inside());
     }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.is_overrun() {
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-        }
-        let stream = this.outlet.stream();
         loop {
+            if this.fault.is_some() {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+            let stream = this.outlet.stream();
             ready!(stream.poll_read_ready(cx))?;
             match stream.try_read(buf.initialize_unfilled()) {
+                Ok(0) => return Poll::Ready(Ok(())),
                 Ok(count) => {
+                    let begin = buf.filled().len();
                     buf.advance(count);
-                    this.unfinished += count;
-                    if count > 0 {
-                        this.outlet.vitals().heard();
-                        this.outlet.vitals().partial(true);
+                    this.outlet.vitals().heard();
+                    this.look_at(&buf.filled()[begin..]);
+                    if this.fault.is_none() {
+                        return Poll::Ready(Ok(()));
                     }
-                    return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
@@ -84,7 +83,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, frames: &[u8]) -> Poll<io::Result<usize>> {
-        self.outlet.push_from_websocket(Bytes::copy_from_slice(frames));
+        self.outlet.push(Bytes::copy_from_slice(frames));
         Poll::Ready(Ok(frames.len()))
     }
 

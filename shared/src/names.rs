@@ -231,8 +231,14 @@ fn visible(text: &str, max_chars: usize) -> Result<String, NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
     }
-    if let Some(c) = name.chars().find(|c| !is_visible(*c)) {
-        return Err(NameError::BadCharacter(c));
+    let mut before = None;
+    for c in name.chars() {
+        // An emoji may ask for its colours (U+FE0F, "variation selector 16"); after anything else it is just invisible.
+        let asks_for_colours = c == '\u{FE0F}' && before.is_some_and(|before: char| is_symbol(before));
+        if !is_visible(c) && !asks_for_colours {
+            return Err(NameError::BadCharacter(c));
+        }
+        before = Some(c);
     }
     if name.chars().count() > max_chars {
         return Err(too_long);
@@ -240,17 +246,24 @@ fn visible(text: &str, max_chars: usize) -> Result<String, NameError> {
     Ok(name)
 }
 
-/// False for control, bidirectional, zero-width, private and unassigned characters, and for the letters that are drawn
-/// as nothing: somebody with such a name would look like somebody else.
+fn is_symbol(c: char) -> bool {
+    matches!(c.general_category(), GeneralCategory::OtherSymbol | GeneralCategory::MathSymbol)
+}
+
+/// False for control, bidirectional, zero-width, private and unassigned characters, and for the letters and marks that are
+/// drawn as nothing (Unicode's `Default_Ignorable_Code_Point`): somebody with such a name would look like somebody else.
 fn is_visible(c: char) -> bool {
     use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, Surrogate, Unassigned};
-    const BLANK_LETTERS: [char; 5] = ['\u{115F}', '\u{1160}', '\u{3164}', '\u{FFA0}', '\u{2800}'];
-    const COMBINING_GRAPHEME_JOINER: char = '\u{34F}';
-    !matches!(
-        c.general_category(),
-        Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate | Unassigned
-    ) && !BLANK_LETTERS.contains(&c)
-        && c != COMBINING_GRAPHEME_JOINER
+    let drawn_as_nothing = matches!(
+        c,
+        '\u{34F}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{2800}'
+            | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}'
+    );
+    !drawn_as_nothing
+        && !matches!(
+            c.general_category(),
+            Control | Format | LineSeparator | ParagraphSeparator | PrivateUse | Surrogate | Unassigned
+        )
 }
 
 #[cfg(test)]
@@ -291,6 +304,14 @@ mod tests {
             assert!(matches!(Name::parse(bad), Err(NameError::BadCharacter(_))), "{bad:?}");
             assert!(matches!(RoomName::parse(bad), Err(NameError::BadCharacter(_))), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_mark_that_is_drawn_as_nothing_makes_no_new_name() {
+        for bad in ["kim\u{FE00}", "kim\u{FE0F}", "kim\u{17B4}", "kim\u{180B}", "kim\u{E0100}", "\u{34F}kim"] {
+            assert!(matches!(Name::parse(bad), Err(NameError::BadCharacter(_))), "{bad:?}");
+        }
+        assert!(Name::parse("love ❤\u{FE0F}").is_ok());
     }
 
     #[test]

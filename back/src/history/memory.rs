@@ -15,11 +15,13 @@ use super::{Bounds, Draft, Outcome, Range, Refusal, Store};
 pub struct MemoryLimits {
     /// Messages per room.
     pub messages: usize,
-    /// Bytes of all rooms together, as estimated by [`cost`].
+    /// Bytes of all rooms together, by the estimates of [`cost`] and [`ROOM_COST`]. Names of rooms take at most half of it.
     pub bytes: usize,
-    /// Rooms with messages.
-    pub rooms: usize,
 }
+
+/// About what a room costs that holds no message: its name, its numbers and its place in the table. They are never
+/// dropped, because a room that began at 1 again would give numbers twice.
+const ROOM_COST: usize = 300;
 
 /// Keeps messages in deques.
 pub struct Memory {
@@ -39,8 +41,9 @@ struct Kept {
 #[derive(Default)]
 struct Log {
     top: u64,
+    /// When the newest message was numbered.
+    at: u64,
     messages: VecDeque<Entry>,
-    bytes: usize,
 }
 
 struct Entry {
@@ -59,15 +62,18 @@ impl Log {
     }
 }
 
-/// About what a message costs in memory: its text, and 300 bytes for the rest (measured with 100-byte texts and `id`s).
+/// About what a message costs in memory: its text, and what it takes to hold it (name, ids, their allocations and their
+/// entries in the tables).
 fn cost(message: &Message) -> usize {
     message.text.len() + 300
 }
 
 impl Memory {
-    /// An empty history with a fresh `epoch`.
+    /// An empty history with a fresh `epoch`. The lobby is there from the beginning, so that no crowd of rooms can keep it out.
     pub fn new(epoch: Epoch, limits: MemoryLimits) -> Self {
-        Self { epoch, limits, kept: Mutex::default() }
+        let rooms = HashMap::from([(RoomName::lobby(), Log::default())]);
+        let kept = Kept { rooms, ids: HashMap::new(), bytes: ROOM_COST };
+        Self { epoch, limits, kept: Mutex::new(kept) }
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -84,24 +90,27 @@ impl Memory {
             let (room, seq, at) = (room.clone(), *seq, entry.message.at);
             return Outcome::Duplicate { epoch: self.epoch.clone(), room, seq, at };
         }
-        if !kept.rooms.contains_key(&draft.room) && kept.rooms.len() >= self.limits.rooms {
-            return Outcome::Refused(Refusal::TooManyRooms);
+        if !kept.rooms.contains_key(&draft.room) {
+            if kept.rooms.len() * ROOM_COST >= self.limits.bytes / 2 {
+                return Outcome::Refused(Refusal::TooManyRooms);
+            }
+            kept.bytes += ROOM_COST;
         }
         let log = kept.rooms.entry(draft.room.clone()).or_default();
         log.top += 1;
+        // A clock that was set back must not make a room's times run backwards.
+        log.at = log.at.max(now_ms);
         let message = Arc::new(Message {
             room: draft.room,
             seq: log.top,
             user: draft.user,
             name: draft.name,
             text: draft.text,
-            // A clock that was set back must not make a room's times run backwards.
-            at: log.messages.back().map_or(now_ms, |last| now_ms.max(last.message.at)),
+            at: log.at,
             reply_to: draft.reply_to,
             edits: None,
             deletes: None,
         });
-        log.bytes += cost(&message);
         kept.bytes += cost(&message);
         log.messages.push_back(Entry { message: Arc::clone(&message), id: draft.id });
         if let Some(key) = key {
@@ -114,14 +123,21 @@ impl Memory {
         Outcome::Stored { epoch: self.epoch.clone(), message }
     }
 
-    /// Over the limit of bytes, the room that holds the most gives up its oldest eighth: one look at all rooms pays for many
-    /// messages.
+    /// Over the limit of bytes every room gives up its oldest eighth: one look at all rooms pays for many messages. Rooms of a
+    /// few messages keep them as long as the large ones have enough to give.
     fn shrink(&self, kept: &mut Kept) {
-        while kept.bytes > self.limits.bytes {
-            let largest = kept.rooms.iter().filter(|(_, log)| log.messages.len() > 1).max_by_key(|(_, log)| log.bytes);
-            let Some((room, log)) = largest else { return };
-            let (room, count) = (room.clone(), log.messages.len().div_ceil(8));
-            kept.expire(&room, count);
+        for round_up in [false, true] {
+            let mut gave = true;
+            while kept.bytes > self.limits.bytes && gave {
+                gave = false;
+                let rooms: Vec<RoomName> = kept.rooms.keys().cloned().collect();
+                for room in rooms {
+                    let held = kept.rooms.get(&room).map_or(0, |log| log.messages.len());
+                    let share = if round_up { held.div_ceil(8) } else { held / 8 };
+                    gave |= share > 0;
+                    kept.expire(&room, share);
+                }
+            }
         }
     }
 }
@@ -130,7 +146,6 @@ impl Kept {
     fn expire(&mut self, room: &RoomName, count: usize) {
         let Some(log) = self.rooms.get_mut(room) else { return };
         for entry in log.messages.drain(..count.min(log.messages.len())) {
-            log.bytes -= cost(&entry.message);
             self.bytes -= cost(&entry.message);
             if let Some(id) = entry.id {
                 self.ids.remove(&(entry.message.user.clone(), id));
@@ -186,7 +201,8 @@ impl Store for Memory {
     }
 
     fn rooms(&self) -> Vec<(RoomName, u64)> {
-        self.kept().rooms.iter().map(|(room, log)| (room.clone(), log.top)).collect()
+        let kept = self.kept();
+        kept.rooms.iter().filter(|(_, log)| log.top > 0).map(|(room, log)| (room.clone(), log.top)).collect()
     }
 }
 
@@ -196,8 +212,8 @@ mod tests {
 
     use super::*;
 
-    fn memory(messages: usize, bytes: usize, rooms: usize) -> Memory {
-        Memory::new(Epoch::parse("e").unwrap(), MemoryLimits { messages, bytes, rooms })
+    fn memory(messages: usize, bytes: usize) -> Memory {
+        Memory::new(Epoch::parse("e").unwrap(), MemoryLimits { messages, bytes })
     }
 
     fn draft(room: &str, text: &str, id: Option<&str>) -> Draft {
@@ -217,7 +233,7 @@ mod tests {
 
     #[test]
     fn numbers_have_no_holes_per_room() {
-        let memory = memory(100, 1 << 20, 10);
+        let memory = memory(100, 1 << 20);
         memory.commit((0..5).map(|i| draft(if i % 2 == 0 { "a" } else { "b" }, "x", None)).collect(), 1);
         let a = RoomName::parse("a").unwrap();
         assert_eq!(seqs(&memory.read(&a, Range::After(0), 10)), [1, 2, 3]);
@@ -230,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_same_id_is_stored_once_and_answered_with_the_first_number() {
-        let memory = memory(100, 1 << 20, 10);
+        let memory = memory(100, 1 << 20);
         let outcomes =
             memory.commit(vec![draft("a", "x", Some("1")), draft("a", "y", Some("2")), draft("a", "x", Some("1"))], 7);
         assert!(matches!(&outcomes[2], Outcome::Duplicate { seq: 1, at: 7, .. }));
@@ -239,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_room_keeps_its_newest_messages() {
-        let memory = memory(10, 1 << 20, 10);
+        let memory = memory(10, 1 << 20);
         for i in 0..25 {
             memory.commit(vec![draft("a", "x", Some(&i.to_string()))], 1);
         }
@@ -256,8 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_is_bounded_in_bytes_and_the_largest_room_pays() {
-        let memory = memory(usize::MAX, 100_000, 10);
+    fn the_whole_is_bounded_in_bytes_and_the_large_rooms_pay() {
+        let memory = memory(usize::MAX, 100_000);
         memory.commit(vec![draft("small", "x", None)], 1);
         for _ in 0..1000 {
             memory.commit(vec![draft("large", &"x".repeat(1000), None)], 1);
@@ -268,16 +284,21 @@ mod tests {
     }
 
     #[test]
-    fn too_many_rooms_are_refused() {
-        let memory = memory(10, 1 << 20, 2);
-        let outcomes = memory.commit(["a", "b", "c", "a"].map(|room| draft(room, "x", None)).into(), 1);
-        assert!(matches!(outcomes[2], Outcome::Refused(Refusal::TooManyRooms)));
-        assert!(matches!(outcomes[3], Outcome::Stored { .. }));
+    fn rooms_of_one_message_are_bounded_too() {
+        let memory = memory(usize::MAX, 100_000);
+        let drafts = (0..1000).map(|room| draft(&format!("r{room}"), &"x".repeat(1000), None)).collect();
+        let refused = memory.commit(drafts, 1).iter().filter(|outcome| matches!(outcome, Outcome::Refused(_))).count();
+        assert!(memory.kept().bytes <= 100_000);
+        assert_eq!(refused, 1000 + 1 - 100_000usize.div_ceil(2 * ROOM_COST), "names take at most half");
+        // Whoever is in a room that exists, and in the lobby, goes on; and no number is given twice.
+        let outcomes = memory.commit(vec![draft("r0", "y", None), draft("lobby", "y", None)], 1);
+        assert!(matches!(&outcomes[0], Outcome::Stored { message, .. } if message.seq == 2));
+        assert!(matches!(&outcomes[1], Outcome::Stored { message, .. } if message.seq == 1));
     }
 
     #[test]
     fn a_clock_set_back_does_not_turn_a_rooms_time_back() {
-        let memory = memory(10, 1 << 20, 2);
+        let memory = memory(10, 1 << 20);
         memory.commit(vec![draft("a", "x", None)], 1000);
         let outcomes = memory.commit(vec![draft("a", "y", None)], 10);
         assert!(matches!(&outcomes[0], Outcome::Stored { message, .. } if message.at == 1000));

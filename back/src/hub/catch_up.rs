@@ -27,18 +27,27 @@ pub struct Cursor {
     state_from: u64,
     /// It came in and waits for its `synced`.
     joining: bool,
+    /// It read from history, which knows messages only: it may have missed who came and went.
+    missed_state: bool,
 }
 
 impl Cursor {
     /// A member that the room left behind at `at`.
     pub(super) fn behind(room: &Arc<Room>, member: &Arc<Member>, at: Place) -> Self {
-        Self { room: Arc::clone(room), member: Arc::clone(member), at, state_from: 0, joining: false }
+        Self {
+            room: Arc::clone(room),
+            member: Arc::clone(member),
+            at,
+            state_from: 0,
+            joining: false,
+            missed_state: false,
+        }
     }
 
     /// A member that has everything up to message `after` and was told the room's state as of `state_from`.
     pub(super) fn joining(room: &Arc<Room>, member: &Arc<Member>, after: u64, state_from: u64) -> Self {
         let at = Self::place(room, after);
-        Self { room: Arc::clone(room), member: Arc::clone(member), at, state_from, joining: true }
+        Self { room: Arc::clone(room), member: Arc::clone(member), at, state_from, joining: true, missed_state: false }
     }
 
     /// Where message `seq + 1` is in the log; before everything when it is not there any more.
@@ -59,6 +68,9 @@ impl Cursor {
                 self.at = to;
             }
             Since::UpToDate => {
+                if self.missed_state && !self.room.tell_roster(outlet, self.at) {
+                    return outlet.fall_behind(self);
+                }
                 if self.joining {
                     let room = self.room.name().clone();
                     outlet.say(&ServerMessage::Synced { room, seq: self.at.seq });
@@ -80,6 +92,10 @@ impl Cursor {
             if self.joining { (0, 0) } else { history.size_after(name, seq, resume::RESUME_MESSAGES + 1).await };
         let (gaps, after) = resume::catch_up(name, seq, &bounds, missed, GapReason::Slow);
         let messages = history.read(name, Range::After(after), PAGE).await;
+        if self.member.has_left() {
+            return;
+        }
+        self.missed_state = !self.joining;
         for gap in gaps {
             outlet.say(&ServerMessage::Gap(gap));
         }

@@ -41,8 +41,16 @@ struct Entry {
     frame: Bytes,
     /// The last message up to and including this frame.
     seq: u64,
-    /// False for presence and typing.
-    message: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Message,
+    /// News of the room's people.
+    State,
+    /// Worth something only at once.
+    Passing,
 }
 
 /// The newest frames of a room.
@@ -75,7 +83,7 @@ impl Log {
         }
         self.skip_to(seq - 1);
         self.top = seq;
-        self.push(frame, true);
+        self.push(frame, Kind::Message);
         true
     }
 
@@ -92,13 +100,23 @@ impl Log {
 
     /// Adds a frame that says something of the room's present state.
     pub fn append_state(&mut self, frame: Bytes) {
-        self.push(frame, false);
+        self.push(frame, Kind::State);
     }
 
-    fn push(&mut self, frame: Bytes, message: bool) {
+    /// Adds a frame that is for those who are here now; whoever has to catch up does not get it.
+    pub fn append_passing(&mut self, frame: Bytes) {
+        self.push(frame, Kind::Passing);
+    }
+
+    fn push(&mut self, frame: Bytes, kind: Kind) {
         self.bytes += frame.len();
-        self.entries.push_back(Entry { frame, seq: self.top, message });
-        while self.entries.len() > LOG_FRAMES || (self.bytes > LOG_BYTES && self.entries.len() > 1) {
+        self.entries.push_back(Entry { frame, seq: self.top, kind });
+        self.trim(LOG_BYTES);
+    }
+
+    /// Drops the oldest frames over so many bytes; history has the messages among them.
+    pub fn trim(&mut self, max_bytes: usize) {
+        while self.entries.len() > LOG_FRAMES || (self.bytes > max_bytes && self.entries.len() > 1) {
             if let Some(entry) = self.entries.pop_front() {
                 self.bytes -= entry.frame.len();
                 self.oldest += 1;
@@ -113,16 +131,24 @@ impl Log {
         {
             return Since::Batch(batch.clone(), *to);
         }
-        let since = self.replay(at, 0, max_bytes);
+        let since = self.read(at, max_bytes, |_, _| true);
         if let Since::Batch(batch, to) = &since {
             self.last = Some((at, *to, batch.clone()));
         }
         since
     }
 
-    /// Like [`Log::since`], for one reader alone, and without the frames of state before the offset `state_from`: whoever came in later was
-    /// told the state as it was then, and older news of it would be wrong.
+    /// Like [`Log::since`], for one reader alone, without what is passing, and without the frames of state before the
+    /// offset `state_from`: whoever came in later was told the state as it was then, and older news of it would be wrong.
     pub fn replay(&self, at: Place, state_from: u64, max_bytes: usize) -> Since {
+        self.read(at, max_bytes, |kind, offset| match kind {
+            Kind::Message => true,
+            Kind::State => offset >= state_from,
+            Kind::Passing => false,
+        })
+    }
+
+    fn read(&self, at: Place, max_bytes: usize, wanted: impl Fn(Kind, u64) -> bool) -> Since {
         let head = self.head();
         if at.offset >= head.offset {
             return Since::UpToDate;
@@ -132,7 +158,7 @@ impl Log {
         let mut bytes = 0;
         let mut chosen: Vec<&Bytes> = Vec::new();
         for entry in self.entries.range(start as usize..) {
-            if entry.message || to.offset >= state_from {
+            if wanted(entry.kind, to.offset) {
                 if bytes + entry.frame.len() > max_bytes && !chosen.is_empty() {
                     break;
                 }
@@ -160,7 +186,7 @@ impl Log {
         // The entries' `seq` never falls, so the first one beyond it is the message after it.
         let index = self.entries.partition_point(|entry| entry.seq <= seq);
         let entry = self.entries.get(index)?;
-        (entry.message && entry.seq == seq + 1).then(|| Place { offset: self.oldest + index as u64, seq })
+        (entry.kind == Kind::Message && entry.seq == seq + 1).then(|| Place { offset: self.oldest + index as u64, seq })
     }
 }
 
@@ -240,6 +266,8 @@ mod tests {
             log.append_message(2 * LOG_FRAMES as u64 + seq, frame(&long));
         }
         assert!(log.bytes <= LOG_BYTES);
+        log.trim(1000);
+        assert_eq!(log.entries.len(), 1, "the newest frame stays");
         assert_eq!(log.bytes, log.entries.iter().map(|entry| entry.frame.len()).sum::<usize>());
     }
 
@@ -278,7 +306,8 @@ mod tests {
         log.append_message(2, frame("b"));
         let joined_at = log.head().offset;
         log.append_state(frame("new"));
+        log.append_passing(frame("typing"));
         assert_eq!(batch(log.replay(start, joined_at, 100)), ("abnew".to_owned(), log.head()));
-        log.append_state(frame("."));
+        assert_eq!(batch(log.since(start, 100)).0, "aOLDbnewtyping");
     }
 }

@@ -14,7 +14,7 @@ mod vitals;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use shared::{Ask, ErrorBody, ErrorCode, MessageId, OkBody, Person, RoomEntry, RoomName, ServerMessage};
@@ -38,6 +38,12 @@ pub type History = history::History<Receipt>;
 /// Rooms in one answer to `rooms`: the fullest.
 const ROOMS_LISTED: usize = 200;
 
+/// The answer to `rooms` may be so old: making it looks at every room there is.
+const LISTED_FOR: Duration = Duration::from_millis(500);
+
+/// Every room's log may have so many bytes, however many rooms there are; one frame stays in any case.
+const LOG_SHARE: usize = 16 * 1024;
+
 /// Whom to tell what became of a draft.
 pub struct Receipt {
     /// The sender's way out.
@@ -51,6 +57,8 @@ pub struct Receipt {
 pub struct HubLimits {
     /// Rooms in memory, with people in them or with news to tell.
     pub rooms: usize,
+    /// Bytes of all rooms' logs together.
+    pub log_bytes: usize,
     /// What presence waits for.
     pub presence: PresenceTimes,
 }
@@ -61,6 +69,8 @@ pub struct Hub {
     limits: HubLimits,
     rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
     people: Arc<People>,
+    /// The last answer to `rooms`, and when it was made.
+    listed: Mutex<Option<(Instant, Vec<RoomEntry>)>>,
 }
 
 /// Somebody in a room; dropping it is leaving, with the grace of a lost connection.
@@ -74,7 +84,7 @@ pub struct Membership {
 impl Hub {
     /// An empty hub over a history.
     pub fn new(history: History, limits: HubLimits) -> Self {
-        Self { history, limits, rooms: Mutex::default(), people: Arc::default() }
+        Self { history, limits, rooms: Mutex::default(), people: Arc::default(), listed: Mutex::default() }
     }
 
     /// What was said.
@@ -118,8 +128,17 @@ impl Hub {
         Ok(room)
     }
 
-    /// Lets somebody into a room: says `joined` and the gaps, and has the outlet catch up from there.
-    pub async fn enter(&self, room: Arc<Room>, outlet: &Arc<Outlet>, person: Person, ask: &Ask) -> Membership {
+    /// Lets somebody into a room: says `joined` and the gaps, and has the outlet catch up from there. `before` is the membership
+    /// that this one follows, if there was one. `None` when the connection is ending: it must not take the seat of the one that
+    /// replaced it.
+    pub async fn enter(
+        &self,
+        room: Arc<Room>,
+        outlet: &Arc<Outlet>,
+        person: Person,
+        ask: &Ask,
+        before: Option<Membership>,
+    ) -> Option<Membership> {
         let name = room.name();
         let mut bounds = self.history.bounds(name).await;
         let missed = match ask {
@@ -129,7 +148,13 @@ impl Hub {
             _ => (0, 0),
         };
         let member = Arc::new(Member::new(Arc::clone(outlet)));
-        room.with_presence(|presence| {
+        if let Some(before) = before {
+            before.hand_over();
+        }
+        let inside = room.with_presence(|presence| {
+            if !outlet.is_open() {
+                return false;
+            }
             presence.join(&person.user, &person.name, outlet.connection(), Instant::now());
             // While presence is locked nothing is told of it, so what follows `head` in the log follows this state.
             let head = room.log().head();
@@ -150,8 +175,9 @@ impl Hub {
                 outlet.say(&ServerMessage::Gap(gap));
             }
             outlet.fall_behind(Box::new(Cursor::joining(&room, &member, plan.after, head.offset)));
+            true
         });
-        Membership { room, member, person, inside: true }
+        inside.then_some(Membership { room, member, person, inside })
     }
 
     /// Hands a committed batch to everybody: the answers first, so that `ok` comes before the sender's own copy.
@@ -190,6 +216,18 @@ impl Hub {
 
     /// The rooms with people or messages in them, the fullest first.
     pub async fn list(&self) -> Vec<RoomEntry> {
+        let listed = || self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((made, rooms)) = &*listed()
+            && made.elapsed() < LISTED_FOR
+        {
+            return rooms.clone();
+        }
+        let rooms = self.list_now().await;
+        *listed() = Some((Instant::now(), rooms.clone()));
+        rooms
+    }
+
+    async fn list_now(&self) -> Vec<RoomEntry> {
         let mut tops: HashMap<RoomName, u64> = self.history.rooms().await.into_iter().collect();
         let open: Vec<Arc<Room>> = self.rooms().values().cloned().collect();
         let mut rooms: Vec<RoomEntry> = open
@@ -221,9 +259,15 @@ impl Hub {
         self.rooms().len()
     }
 
-    /// Lets go of rooms that nobody is in and that have nothing to tell. What was said in them stays in history.
-    pub fn forget_idle_rooms(&self) {
-        self.rooms().retain(|_, room| Arc::strong_count(room) > 1 || !room.presence().is_idle());
+    /// Lets go of rooms that nobody is in and that have nothing to tell, and of what the other rooms' logs hold beyond their share.
+    /// What was said stays in history.
+    pub fn tidy(&self) {
+        let mut rooms = self.rooms();
+        rooms.retain(|_, room| Arc::strong_count(room) > 1 || !room.presence().is_idle());
+        let share = (self.limits.log_bytes / rooms.len().max(1)).max(LOG_SHARE);
+        for room in rooms.values() {
+            room.log().trim(share);
+        }
     }
 }
 
@@ -263,7 +307,7 @@ impl Membership {
     }
 
     /// Ends the fan-out to this member and leaves its seat among the people for the membership that follows.
-    pub fn hand_over(mut self) {
+    fn hand_over(mut self) {
         self.inside = false;
         self.member.leave(&self.room);
     }

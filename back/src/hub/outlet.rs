@@ -23,6 +23,10 @@ use crate::frame;
 /// client can make the server hold is this and one page of history.
 const OWN_BYTES: usize = 64 * 1024;
 
+/// What a waiting frame costs besides its bytes: its place in the queue and its allocation. Without it, two-byte answers to
+/// empty pings would cost fifty times what they seem to.
+const FRAME_OVERHEAD: usize = 64;
+
 /// While so many requests of a client wait for history, nothing more is read from it.
 const UNANSWERED: u32 = 32;
 
@@ -112,7 +116,8 @@ impl Outlet {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues whole frames for this client alone. After [`Outlet::close`] they are dropped.
+    /// Queues whole frames for this client alone. After [`Outlet::close`] and [`Outlet::seal`] they are dropped: nothing
+    /// follows our Close frame, not even the answer to the peer's.
     pub fn push(&self, frames: Bytes) {
         let mut queue = self.queue();
         if queue.state == State::Open {
@@ -123,14 +128,6 @@ impl Outlet {
     /// Queues a message for this client alone.
     pub fn say(&self, message: &ServerMessage) {
         self.push(frame::text(&message.to_json()));
-    }
-
-    /// Queues a frame that the WebSocket layer wrote by itself: a pong, or its answer to a Close.
-    pub(crate) fn push_from_websocket(&self, frames: Bytes) {
-        let mut queue = self.queue();
-        if queue.state != State::Broken {
-            queue.push(frames);
-        }
     }
 
     /// Notes that a request waits for history.
@@ -164,18 +161,19 @@ impl Outlet {
             queue.push(frame::text(&bye.to_json()));
         }
         queue.push(frame::close(code, retry_after_ms));
-        self.seal(queue);
+        self.end(queue);
     }
 
-    /// The client said Close and the WebSocket layer has queued its answer: nothing may come after it.
-    pub fn close_answered(&self) {
+    /// The client has said its last, and the WebSocket layer has queued its answer if there is one: what waits still
+    /// leaves, and nothing comes after it.
+    pub fn seal(&self) {
         let queue = self.queue();
         if queue.state == State::Open {
-            self.seal(queue);
+            self.end(queue);
         }
     }
 
-    fn seal(&self, mut queue: MutexGuard<'_, Queue>) {
+    fn end(&self, mut queue: MutexGuard<'_, Queue>) {
         queue.state = State::Closing;
         let cursors = std::mem::take(&mut queue.behind);
         queue.wake();
@@ -204,7 +202,9 @@ impl Outlet {
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.queue();
         queue.watch(cx);
-        if queue.own_bytes <= OWN_BYTES && queue.unanswered < UNANSWERED { Poll::Ready(()) } else { Poll::Pending }
+        let held = queue.is_full() || queue.unanswered >= UNANSWERED;
+        self.vitals.held(held);
+        if held { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// Writes a batch to a member, if nothing waits before it. Called by segments, often: with nothing waiting it is one
@@ -214,7 +214,7 @@ impl Outlet {
         if queue.state != State::Open || member.has_left() {
             return Offer::Gone;
         }
-        if queue.tail.is_empty() && queue.own_bytes <= OWN_BYTES {
+        if queue.tail.is_empty() && !queue.is_full() {
             let written = if queue.own.is_empty() {
                 self.stream.try_write(batch)
             } else {
@@ -300,7 +300,15 @@ impl Outlet {
 }
 
 impl Queue {
+    /// Whether so much waits that nothing more is read from the client, and nothing of its rooms written.
+    fn is_full(&self) -> bool {
+        self.own_bytes + self.own.len() * FRAME_OVERHEAD > OWN_BYTES
+    }
+
     fn push(&mut self, frames: Bytes) {
+        if frames.is_empty() {
+            return;
+        }
         self.own_bytes += frames.len();
         self.own.push_back(frames);
         self.wake();
@@ -352,19 +360,19 @@ impl Queue {
     }
 
     fn own_written(&mut self, mut written: usize) {
-        let too_much = self.own_bytes > OWN_BYTES;
+        let was_full = self.is_full();
         self.own_bytes -= written;
-        if too_much && self.own_bytes <= OWN_BYTES {
-            // Reading waits for this, and may have been asked before writing in the same poll.
-            self.wake();
-        }
         while let Some(front) = self.own.front_mut() {
             if written < front.len() {
                 front.advance(written);
-                return;
+                break;
             }
             written -= front.len();
             self.own.pop_front();
+        }
+        if was_full && !self.is_full() {
+            // Reading waits for this, and may have been asked before writing in the same poll.
+            self.wake();
         }
     }
 }

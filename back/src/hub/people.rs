@@ -12,6 +12,7 @@ use std::{
 use shared::{CloseCode, Name, UserId};
 
 use super::outlet::Outlet;
+use crate::limits::SharedBucket;
 
 /// A session without a connection is known for so long: `resumed` is true and its last name comes back.
 const SESSION_KEPT: Duration = Duration::from_secs(60 * 60);
@@ -29,6 +30,7 @@ pub struct People {
 
 struct Session {
     name: Name,
+    sends: SharedBucket,
     /// The connection that speaks for it, or since when there is none.
     held: Result<Arc<Outlet>, Instant>,
 }
@@ -39,6 +41,8 @@ pub struct Arrival {
     pub name: Name,
     /// Whether the session was known.
     pub resumed: bool,
+    /// What it may send.
+    pub sends: SharedBucket,
 }
 
 /// A connection in the registry; dropping it takes it out, however the connection ended.
@@ -100,23 +104,25 @@ impl People {
 }
 
 impl Registration {
-    /// Says who speaks on this connection. Another connection of the same session is closed: the newest wins.
-    pub fn identify(&mut self, user: &UserId, name: Option<Name>) -> Arrival {
+    /// Says who speaks on this connection; `fresh` is what a session that is not known may send. Another connection of the same
+    /// session is closed: the newest wins.
+    pub fn identify(&mut self, user: &UserId, name: Option<Name>, fresh: SharedBucket) -> Arrival {
         let mut sessions = self.people.sessions();
         let before = sessions.remove(user);
         let resumed = before.is_some();
-        let (known, replaced) = match before {
-            Some(session) => (Some(session.name), session.held.ok()),
-            None => (None, None),
+        let (known, sends, replaced) = match before {
+            Some(session) => (Some(session.name), session.sends, session.held.ok()),
+            None => (None, fresh, None),
         };
         let name = name.or(known).unwrap_or_else(|| Name::guest(user));
-        sessions.insert(user.clone(), Session { name: name.clone(), held: Ok(Arc::clone(&self.outlet)) });
+        let held = Ok(Arc::clone(&self.outlet));
+        sessions.insert(user.clone(), Session { name: name.clone(), sends: sends.clone(), held });
         drop(sessions);
         self.user = Some(user.clone());
         if let Some(outlet) = replaced {
             outlet.close(CloseCode::Replaced, None);
         }
-        Arrival { name, resumed }
+        Arrival { name, resumed, sends }
     }
 }
 

@@ -144,7 +144,7 @@ impl Presence {
         if joined.is_empty() && left.is_empty() && renamed.is_empty() {
             return None;
         }
-        if self.people.len() > limits::NAMED_PRESENCE_MEMBERS {
+        if self.people.len() + left.len() > limits::NAMED_PRESENCE_MEMBERS {
             let mut room_for = limits::PEOPLE_NAMED;
             for names in [&mut joined, &mut left, &mut renamed] {
                 names.truncate(room_for);
@@ -152,6 +152,20 @@ impl Presence {
             }
         }
         Some(ServerMessage::Presence { room: room.clone(), count: self.people.len(), joined, left, renamed })
+    }
+
+    /// Everybody as news: what somebody is told who may have missed some. Whoever has somebody else on the list sees by `count` that it is wrong.
+    pub fn roster(&self, room: &RoomName) -> ServerMessage {
+        let named = self.people.len() <= limits::NAMED_PRESENCE_MEMBERS;
+        let people = self.people.iter().filter(|_| named).map(|(user, seat)| person(user, &seat.name));
+        let (left, renamed) = (Vec::new(), Vec::new());
+        ServerMessage::Presence {
+            room: room.clone(),
+            count: self.people.len(),
+            joined: people.collect(),
+            left,
+            renamed,
+        }
     }
 
     /// How many are in the room.
@@ -299,6 +313,14 @@ mod tests {
         }
         let (count, joined, ..) = yard.wait(250).unwrap();
         assert_eq!((count, joined.len()), (300, 50));
+        for user in 100..300 {
+            yard.leave(user, u64::from(user), true);
+        }
+        let (count, _, left, _) = yard.wait(250).unwrap();
+        assert_eq!((count, left.len()), (100, 50), "a mass leave is no list of names either");
+        for user in 100..300 {
+            yard.join(user, "kim", u64::from(user));
+        }
         let (first, more) = yard.presence.page(None);
         assert_eq!((first.len(), more), (50, true));
         let mut all = first;

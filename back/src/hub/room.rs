@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::{
     log::{Log, Place},
+    outlet::Outlet,
     presence::{Presence, PresenceTimes},
     segment::{Member, Segment},
 };
@@ -113,12 +114,24 @@ impl Room {
         self.mark();
     }
 
+    /// Tells one reader that is at `at` who is here, unless the log has moved on meanwhile.
+    pub(super) fn tell_roster(&self, outlet: &Outlet, at: Place) -> bool {
+        // While presence is locked no news of it comes into the log: this and the next news make a whole.
+        let presence = self.presence();
+        let is_head = self.log().head() == at;
+        if is_head {
+            outlet.say(&presence.roster(&self.name));
+        }
+        is_head
+    }
+
     /// Passes a typing notice on, unless there are many or the room is busy: it is the first thing to be shed.
     pub(super) fn tell_typing(self: &Arc<Self>, frame: Bytes, now: Instant) {
         let busy = self.segments().iter().any(|segment| segment.is_busy());
         let allowed = self.typing.lock().unwrap_or_else(PoisonError::into_inner).take(now).is_ok();
         if allowed && !busy {
-            self.tell(frame);
+            self.log().append_passing(frame);
+            self.mark();
         }
     }
 

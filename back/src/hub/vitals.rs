@@ -18,12 +18,14 @@ pub struct Vitals {
     closing: AtomicU64,
     /// Whether the peer still owes its first message.
     owes_hello: AtomicU64,
+    /// Since when nothing is read from the peer, because it has to read first.
+    held: AtomicU64,
 }
 
 /// The ages of these moments now, as the heartbeat's rules want them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ages {
-    /// Since a byte came.
+    /// Since a byte came; zero while nothing is read, so that nobody is blamed for not being heard.
     pub silent: Duration,
     /// Since a ping went out that no byte has followed.
     pub pinged: Option<Duration>,
@@ -48,6 +50,7 @@ impl Vitals {
             partial: AtomicU64::new(NEVER),
             closing: AtomicU64::new(NEVER),
             owes_hello: AtomicU64::new(if owes_hello { 0 } else { NEVER }),
+            held: AtomicU64::new(NEVER),
         }
     }
 
@@ -59,6 +62,27 @@ impl Vitals {
     pub fn heard(&self) {
         self.heard.store(self.now(), Relaxed);
         self.pinged.store(NEVER, Relaxed);
+    }
+
+    /// Whether reading from the peer waits for it to read.
+    pub fn held(&self, is: bool) {
+        if is {
+            _ = self.held.compare_exchange(NEVER, self.now(), Relaxed, Relaxed);
+        } else if self.held.swap(NEVER, Relaxed) != NEVER {
+            self.heard();
+        }
+    }
+
+    /// The whole process stood still (SIGSTOP, a sleeping laptop): what came meanwhile waits unread, so every age begins
+    /// anew.
+    pub fn forgive(&self) {
+        let now = self.now();
+        self.heard.store(now, Relaxed);
+        for moment in [&self.pinged, &self.stalled, &self.partial, &self.closing, &self.owes_hello] {
+            if moment.load(Relaxed) != NEVER {
+                moment.store(now, Relaxed);
+            }
+        }
     }
 
     /// A ping goes out.
@@ -105,7 +129,7 @@ impl Vitals {
             (moment != NEVER).then(|| Duration::from_millis(now.saturating_sub(moment)))
         };
         Ages {
-            silent: age(&self.heard).unwrap_or_default(),
+            silent: if age(&self.held).is_some() { Duration::ZERO } else { age(&self.heard).unwrap_or_default() },
             pinged: age(&self.pinged),
             stalled: age(&self.stalled),
             partial: age(&self.partial),
