@@ -140,16 +140,16 @@ async fn enter(
     }
     let begun = Instant::now();
     let mut bytes = Vec::with_capacity(1024);
-    let read = timeout(entrance.handshake, read_head(&mut stream, &mut bytes)).await;
+    let read = tokio::select! {
+        read = timeout(entrance.handshake, read_head(&mut stream, &mut bytes)) => read,
+        () = entrance.shutdown.cancelled() => Ok(Err(HeadError::Refused(unavailable("The server is stopping.")))),
+    };
     let decided = match read {
         Ok(Ok(end)) => decide(&bytes[..end], &entrance.origins).map(|(way, reply)| (way, reply, end)),
         Ok(Err(HeadError::Lost)) => return,
         Ok(Err(HeadError::Refused(reply))) => Err(reply),
         Err(_) => Err(Reply::refuse(408, "The request did not come in time.")),
     };
-    let decided = decided.and_then(|decided| {
-        if entrance.shutdown.is_cancelled() { Err(unavailable("The server is stopping.")) } else { Ok(decided) }
-    });
     let (way, reply, end) = match decided {
         Ok(decided) => decided,
         Err(reply) => {

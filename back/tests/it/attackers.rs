@@ -11,6 +11,7 @@ use tokio::{
 
 use crate::{
     client::{Client, DEADLINE, client_frame, raw_websocket, seqs},
+    process::{Back, resident_bytes},
     server::TestServer,
 };
 
@@ -70,7 +71,9 @@ async fn text_that_is_no_utf8() {
 async fn ten_megabytes() {
     unnoticed("/", async |mut stream| {
         pour(&mut stream, &client_frame(0x81, &vec![b'x'; 10_000_000])).await;
-        drop(stream);
+        // The server refuses it by its header and goes on reading only for a moment.
+        let all = read_all(stream).await;
+        assert!(!String::from_utf8_lossy(&all).contains("xxxx"));
     })
     .await;
 }
@@ -90,7 +93,10 @@ async fn half_a_frame_and_silence() {
         stream.write_all(&client_frame(0x81, b"a message that is cut")[..12]).await.unwrap();
         // It stays open, half a frame in hand, while the others chat.
         tokio::time::sleep(Duration::from_millis(100)).await;
-        drop(stream);
+        // And nothing was said to it for that.
+        stream.shutdown().await.unwrap();
+        let all = read_all(stream).await;
+        assert!(!String::from_utf8_lossy(&all).contains("bye"));
     })
     .await;
 }
@@ -133,14 +139,61 @@ async fn two_hundred_thousand_empty_fragments() {
 async fn a_flood_of_pings_from_somebody_who_does_not_read() {
     unnoticed("/", async |mut stream| {
         let pings = client_frame(0x89, &[b'p'; 100]).repeat(100);
-        for _ in 0..300 {
-            // Once nothing more is read from it, it is held back; that is the point.
-            if timeout(Duration::from_millis(100), stream.write_all(&pings)).await.is_err() {
+        let mut held_back = false;
+        for _ in 0..2000 {
+            // Once its answers wait, nothing more is read from it.
+            held_back = timeout(Duration::from_millis(500), stream.write_all(&pings)).await.is_err();
+            if held_back {
                 break;
             }
         }
+        assert!(held_back, "the server took 20 MB of pings from somebody who reads nothing");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_answers_that_nobody_reads_are_bounded_by_what_they_cost() {
+    let back = Back::start(&[]);
+    let mut deaf = Vec::new();
+    for _ in 0..20 {
+        deaf.push(raw_websocket(back.address, "/echo").await);
+    }
+    let before = resident_bytes(back.id());
+    let empty = client_frame(0x82, b"").repeat(1000);
+    for stream in &mut deaf {
+        for _ in 0..100 {
+            if timeout(Duration::from_millis(200), stream.write_all(&empty)).await.is_err() {
+                break;
+            }
+        }
+    }
+    // Someone who is served after that was not starved by it.
+    Client::in_room(back.address, "kim", "dev").await;
+    let grown = resident_bytes(back.id()).saturating_sub(before);
+    assert!(grown < 20 * 512 * 1024, "20 deaf clients cost {grown} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_close_that_crosses_ours_is_not_answered_twice() {
+    unnoticed("/", async |mut stream| {
+        let bad = client_frame(0x82, b"binary").repeat(10);
+        stream.write_all(&[bad, client_frame(0x88, &1000_u16.to_be_bytes())].concat()).await.unwrap();
+        let all = read_all(stream).await;
+        assert!(all.ends_with(b"\x88\x0d\x0f\xa0bad_request"), "one Close frame, and nothing after it");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_the_last_word_and_stops_still_gets_the_answer() {
+    let server = TestServer::start();
+    for _ in 0..20 {
+        let mut stream = raw_websocket(server.address, "/echo").await;
+        stream.write_all(&client_frame(0x81, b"last")).await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert_eq!(read_all(stream).await, b"\x81\x04last");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

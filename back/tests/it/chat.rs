@@ -137,6 +137,39 @@ async fn who_sends_too_much_is_told_when_to_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_connection_is_no_new_allowance() {
+    let server = TestServer::with(&["--sends-per-second", "1"]);
+    let (mut kim, welcome) = Client::hello(server.address, "kim", json!({"dev": {}})).await;
+    let mut stored = 0;
+    for round in 0..10 {
+        let ok = kim.ask(json!({"type": "send", "id": round.to_string(), "text": "x"})).await;
+        stored += u32::from(ok["type"] == "ok");
+        drop(kim);
+        kim = Client::chat(server.address).await;
+        kim.send(json!({"type": "hello", "session": welcome["session"], "rooms": {"dev": {"last": 0}}})).await;
+        kim.until("synced").await;
+    }
+    assert!(stored < 10, "ten connections sent {stored} messages in a moment");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hello_with_thousands_of_rooms_is_refused_once() {
+    let server = TestServer::start();
+    let rooms: serde_json::Map<String, Value> = (0..3000).map(|room| (format!("r{room}"), json!({}))).collect();
+    let (mut kim, _) = Client::hello(server.address, "kim", Value::Object(rooms)).await;
+    kim.send(json!({"type": "ping", "id": "end"})).await;
+    let mut errors = 0;
+    loop {
+        let message = kim.next().await;
+        errors += u32::from(message["type"] == "error");
+        if message["type"] == "pong" {
+            break;
+        }
+    }
+    assert_eq!(errors, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_is_in_as_many_rooms_as_allowed() {
     let server = TestServer::with(&["--rooms-per-connection", "3"]);
     let (mut kim, _) = Client::hello(server.address, "kim", json!({"a": {}, "b": {}, "c": {}, "d": {}})).await;
@@ -176,7 +209,9 @@ async fn messages_go_to_the_room_joined_last_and_stop_with_leave() {
     assert_eq!(texts(&kim.messages(1).await), ["x"]);
     assert_eq!(kim.ask(json!({"type": "leave", "id": "3", "room": "a"})).await["type"], "ok");
     lee.ask(json!({"type": "send", "id": "1", "text": "unheard"})).await;
-    kim.expect_silence().await;
+    // What would have come from the other room would have come before this.
+    kim.send(json!({"type": "send", "text": "marker"})).await;
+    assert_eq!(texts(&kim.messages(1).await), ["marker"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -288,4 +323,37 @@ async fn the_newest_connection_of_a_session_wins() {
     let who = new.ask(json!({"type": "who", "id": "1"})).await;
     assert_eq!(who["count"], 1);
     assert_eq!(new.ask(json!({"type": "send", "id": "2", "text": "x"})).await["type"], "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replaced_connection_cannot_take_the_seat_back() {
+    let server =
+        TestServer::with(&["--sends-per-second", "0", "--presence-grace", "0.2", "--presence-interval", "0.05"]);
+    let mut old = Client::with_small_window(server.address, "/", Some("chat.v1")).await;
+    old.send(json!({"type": "hello", "name": "ghosty", "rooms": {"dev": {}}})).await;
+    let session = old.until("welcome").await["session"].clone();
+    // It reads nothing more, so its end takes a while, in which it is still heard.
+    let mut kim = Client::in_room(server.address, "kim", "dev").await;
+    for id in 0..200 {
+        kim.ask(json!({"type": "send", "id": id.to_string(), "text": "x".repeat(16_000)})).await;
+    }
+    let mut new = Client::chat(server.address).await;
+    new.send(json!({"type": "hello", "session": session, "rooms": {"dev": {"last": 0}}})).await;
+    new.until("synced").await;
+    old.send(json!({"type": "join", "room": "dev"})).await;
+    old.send(json!({"type": "send", "id": "ghost", "text": "from the grave"})).await;
+    let ended = async {
+        while server.hub.people().count() > 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::client::DEADLINE, ended).await.unwrap();
+    // Somebody else's grace ends after the old connection's would have.
+    Client::in_room(server.address, "passer-by", "dev").await.vanish();
+    new.find(|message| message["left"][0]["name"] == "passer-by").await;
+    let who = new.ask(json!({"type": "who", "id": "1"})).await;
+    let names: Vec<&str> = who["users"].as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"ghosty"), "{names:?}");
+    let page = new.ask(json!({"type": "history", "id": "2", "limit": 1})).await;
+    assert_ne!(page["messages"][0]["text"], "from the grave");
 }

@@ -25,7 +25,9 @@ async fn hello_from_a_console_reaches_everybody_in_the_lobby_and_the_sender() {
         let message = client.until("message").await;
         assert_eq!((&message["text"], &message["user"]), (&json!("Hello"), &welcome["user"]));
     }
-    other_room.expect_silence().await;
+    // What would have come from the lobby would have come before this.
+    other_room.say("marker").await;
+    assert_eq!(other_room.until("message").await["text"], "marker");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,4 +67,17 @@ async fn commands_are_typed_by_hand() {
     assert_eq!((&error["code"], &error["id"]), (&json!("bad_name"), &json!("/name")));
     client.say("   ").await;
     client.expect_silence().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_over_a_long_time_do_not_add_up() {
+    let server = TestServer::start();
+    let mut client = Client::plain(server.address, "/").await;
+    client.until("synced").await;
+    for _ in 0..15 {
+        client.say("/history many").await;
+        assert_eq!(client.until("error").await["code"], "bad_field");
+        client.say("/who").await;
+        client.until("ok").await;
+    }
 }

@@ -102,3 +102,20 @@ async fn a_large_room_tells_numbers_and_is_read_by_who() {
     }
     assert_eq!(people.len(), 261);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_fell_behind_is_told_who_is_here() {
+    let flags = ["--sends-per-second", "0", "--presence-interval", "0.05", "--stall-timeout", "60"];
+    let server = TestServer::with(&flags);
+    let mut slow = Client::with_small_window(server.address, "/rooms/dev", None).await;
+    slow.until("synced").await;
+    let mut kim = Client::in_room(server.address, "kim", "dev").await;
+    let _xenia = Client::in_room(server.address, "xenia", "dev").await;
+    kim.find(|delta| names(delta, "joined").contains(&"xenia".to_owned())).await;
+    // More than the room's log holds, so that the news of xenia is not in it any more.
+    for id in 0..250 {
+        kim.ask(json!({"type": "send", "id": id.to_string(), "text": "x".repeat(16_000)})).await;
+    }
+    let delta = slow.find(|delta| names(delta, "joined").contains(&"xenia".to_owned())).await;
+    assert_eq!(delta["count"], 3);
+}

@@ -4,11 +4,17 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
-use crate::client::{Client, End};
+use crate::client::{Client, DEADLINE, End, NOTES_REQUEST};
 
 /// The program on a free port; killed when dropped.
 pub struct Back {
@@ -35,7 +41,7 @@ impl Back {
         self.child.id()
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap().success());
     }
 }
@@ -70,6 +76,37 @@ async fn a_signal_says_goodbye_to_everybody_and_ends_with_0() {
             assert_eq!(end, End::Close(4200, format!("shutdown;retry={after}")));
         }
         assert_eq!(back.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_still_in_the_handshake_is_turned_away_when_the_server_stops() {
+    let mut back = Back::start(&[]);
+    let mut stream = TcpStream::connect(back.address).await.unwrap();
+    stream.write_all(&NOTES_REQUEST.as_bytes()[..40]).await.unwrap();
+    // The server has accepted it when it answers somebody who came later.
+    Client::in_room(back.address, "kim", "dev").await;
+    back.signal("TERM");
+    let mut answer = String::new();
+    timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After"), "{answer}");
+    drop(stream);
+    assert_eq!(back.child.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_stood_still_blames_nobody() {
+    let back = Back::start(&["--ping-after", "0.3", "--dead-after", "0.8"]);
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        clients.push(Client::in_room(back.address, "kim", "dev").await);
+    }
+    // The server warns of the pause into a standard error that nobody reads any more: that must not end it either.
+    back.signal("STOP");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    back.signal("CONT");
+    for client in &mut clients {
+        client.expect_silence().await;
     }
 }
 
