@@ -110,6 +110,10 @@ async fn who_fell_behind_is_told_who_is_here() {
     let mut slow = Client::with_small_window(server.address, "/rooms/dev", None).await;
     slow.until("synced").await;
     let mut kim = Client::in_room(server.address, "kim", "dev").await;
+    // What its socket takes is taken, so that it is behind when xenia comes.
+    for id in 0..100 {
+        kim.ask(json!({"type": "send", "id": format!("before {id}"), "text": "x".repeat(16_000)})).await;
+    }
     let _xenia = Client::in_room(server.address, "xenia", "dev").await;
     kim.find(|delta| names(delta, "joined").contains(&"xenia".to_owned())).await;
     // More than the room's log holds, so that the news of xenia is not in it any more.

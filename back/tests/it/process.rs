@@ -7,12 +7,14 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::client::{Client, DEADLINE, End, NOTES_REQUEST};
 
@@ -100,6 +102,10 @@ async fn a_process_that_stood_still_blames_nobody() {
     let mut clients = Vec::new();
     for _ in 0..5 {
         clients.push(Client::in_room(back.address, "kim", "dev").await);
+    }
+    // Each has been pinged, and its pong waits to be sent with the next thing it says.
+    for client in &mut clients {
+        while !matches!(client.websocket.next().await, Some(Ok(Message::Ping(_)))) {}
     }
     // The server warns of the pause into a standard error that nobody reads any more: that must not end it either.
     back.signal("STOP");
