@@ -1,5 +1,5 @@
-//! One connection from its handshake to its last byte: reads frames, has them heard, writes what waits, and says goodbye
-//! properly. It knows nothing of rooms.
+//! One connection from its handshake to its last byte: reads frames, has them heard, writes what waits, and says
+//! goodbye properly. It knows nothing of rooms.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
 
@@ -147,8 +147,8 @@ async fn write(outlet: &Outlet, history: &History) {
     }
 }
 
-/// Sends FIN and reads until the peer's, or not for long. Closing a socket with unread bytes in it sends a reset, which may
-/// overtake the Close frame and take its code from the client.
+/// Sends FIN and reads until the peer's, or not for long. Closing a socket with unread bytes in it sends a reset, which
+/// may overtake the Close frame and take its code from the client.
 async fn linger(outlet: &Outlet, goodbye: Duration) {
     let stream = outlet.stream();
     if socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write).is_err() {

@@ -45,7 +45,8 @@ pub fn ping() -> Bytes {
     frame(PING, &[])
 }
 
-/// A Close frame; `retry_after_ms` stands in its reason as `;retry=N`, for clients that see nothing but the close event.
+/// A Close frame; `retry_after_ms` stands in its reason as `;retry=N`, for clients that see nothing but the close
+/// event.
 pub fn close(code: CloseCode, retry_after_ms: Option<u64>) -> Bytes {
     let mut payload = code.code().to_be_bytes().to_vec();
     payload.extend_from_slice(code.word().as_bytes());

@@ -60,7 +60,8 @@ impl Patience {
         }
     }
 
-    /// How often the sweeper has to look to be late by at most a quarter of the shortest of these times, and at most a second.
+    /// How often the sweeper has to look to be late by at most a quarter of the shortest of these times, and at most a
+    /// second.
     pub fn sweep_every(&self) -> Duration {
         let shortest = [self.ping_after, self.dead_after, self.hello, self.stall, self.partial, self.close]
             .into_iter()

@@ -29,8 +29,8 @@ pub fn new_session() -> Result<SessionToken, IdentityError> {
     Ok(SessionToken::parse(&random::<16>()?)?)
 }
 
-/// A name for a new history: 48 random bits, 8 characters. Two histories of one room would have to meet in it to confuse
-/// a client.
+/// A name for a new history: 48 random bits, 8 characters. Two histories of one room would have to meet in it to
+/// confuse a client.
 ///
 /// # Errors
 /// When the system gives no random bytes.

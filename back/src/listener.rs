@@ -1,5 +1,5 @@
-//! Lets connections in. The accept loop waits for nothing but the next connection, a back-off and the end; every handshake runs
-//! in its own task under a timeout.
+//! Lets connections in. The accept loop waits for nothing but the next connection, a back-off and the end; every
+//! handshake runs in its own task under a timeout.
 
 use std::{
     io,
@@ -26,8 +26,8 @@ use crate::{
     shutdown::RETRY_AFTER_MS,
 };
 
-/// First pause after an accept error, doubled up to [`LONGEST_PAUSE`]. Out of descriptors, accept fails at once and for as long as
-/// nobody leaves: neither spin nor give up.
+/// First pause after an accept error, doubled up to [`LONGEST_PAUSE`]. Out of descriptors, accept fails at once and for
+/// as long as nobody leaves: neither spin nor give up.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause after accept errors.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -21,7 +21,8 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log).with_context(|| format!("--log {} is no filter", config.log))?;
-    // A closed standard error is no reason to stop: by default a log line that cannot be written panics where it is made.
+    // A closed standard error is no reason to stop: by default a log line that cannot be written panics where it is
+    // made.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.log_internal_errors(false).init();
     raise_descriptor_limit();

@@ -1,8 +1,8 @@
 //! Follows the frames of a client's bytes without reading what is in them (RFC 6455, section 5.2): whether a message is
 //! under way, how much of it has come, and whether its lengths are written as they must be. Pure.
 //!
-//! tungstenite shows whole messages only. 200,000 empty fragments of one message pass it unseen, and it takes a length in
-//! a longer form than the shortest.
+//! tungstenite shows whole messages only. 200,000 empty fragments of one message pass it unseen, and it takes a length
+//! in a longer form than the shortest.
 
 const FIN: u8 = 0x80;
 const CONTROL: u8 = 0x08;

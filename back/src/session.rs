@@ -1,5 +1,5 @@
-//! What a client's messages mean: a pure machine of (message, state, instant) to actions. It touches no socket, no room and no
-//! clock; [`crate::conversation`] carries its actions out.
+//! What a client's messages mean: a pure machine of (message, state, instant) to actions. It touches no socket, no room
+//! and no clock; [`crate::conversation`] carries its actions out.
 
 use std::{
     collections::{BTreeMap, HashMap},

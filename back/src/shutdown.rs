@@ -39,8 +39,8 @@ pub fn on_signal(token: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
-/// Says `bye` 4200 to everybody within `window`, each with its own time to come back, and waits until they are gone, at most
-/// `window` again.
+/// Says `bye` 4200 to everybody within `window`, each with its own time to come back, and waits until they are gone, at
+/// most `window` again.
 pub async fn drain(people: &People, window: Duration) {
     let begun = Instant::now();
     // A hash map's order is as good as a shuffled one.

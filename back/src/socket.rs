@@ -1,4 +1,5 @@
-//! The stream that tungstenite sees. It reads the client's socket; what tungstenite writes goes into the outlet's queue.
+//! The stream that tungstenite sees. It reads the client's socket; what tungstenite writes goes into the outlet's
+//! queue.
 //!
 //! tungstenite always passes its complete buffer to `poll_write`, which here takes all of it, so every append is whole
 //! frames. Broadcasts are appended under the same lock: nothing is ever torn, and pong and close stay tungstenite's.

@@ -20,7 +20,8 @@ pub(crate) const AT: &str = "/static";
 /// is worth.
 const READ_AT_ONCE_BYTES: u64 = 64 * 1024;
 
-/// Serves `folder` under [`AT`]. Browsers ask each time (`no-cache`) and mostly hear 304: a new version is seen at once.
+/// Serves `folder` under [`AT`]. Browsers ask each time (`no-cache`) and mostly hear 304: a new version is seen at
+/// once.
 pub(crate) fn folder(folder: &Path) -> impl HttpServiceFactory + 'static {
     let root = folder.to_path_buf();
     let files = Files::new("/", folder)

@@ -27,8 +27,8 @@ pub fn policy(back: Option<&BackUrl>) -> String {
     }
 }
 
-/// Refuses a request without exactly one well-formed `Host`, tells the handlers where browsers find the chat server, and
-/// puts the headers on whatever they answer.
+/// Refuses a request without exactly one well-formed `Host`, tells the handlers where browsers find the chat server,
+/// and puts the headers on whatever they answer.
 pub(crate) async fn guard<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,

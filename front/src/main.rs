@@ -21,7 +21,8 @@ async fn main() -> ExitCode {
 /// Binds, says where, and serves until a signal comes.
 async fn serve(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log).with_context(|| format!("--log {} is no filter", config.log))?;
-    // A closed standard error is no reason to stop: by default a log line that cannot be written panics where it is made.
+    // A closed standard error is no reason to stop: by default a log line that cannot be written panics where it is
+    // made.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.log_internal_errors(false).init();
     let listener = std::net::TcpListener::bind(config.listen)

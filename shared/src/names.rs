@@ -250,8 +250,9 @@ fn is_symbol(c: char) -> bool {
     matches!(c.general_category(), GeneralCategory::OtherSymbol | GeneralCategory::MathSymbol)
 }
 
-/// False for control, bidirectional, zero-width, private and unassigned characters, and for the letters and marks that are
-/// drawn as nothing (Unicode's `Default_Ignorable_Code_Point`): somebody with such a name would look like somebody else.
+/// False for control, bidirectional, zero-width, private and unassigned characters, and for the letters and marks that
+/// are drawn as nothing (Unicode's `Default_Ignorable_Code_Point`): somebody with such a name would look like somebody
+/// else.
 fn is_visible(c: char) -> bool {
     use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, Surrogate, Unassigned};
     let drawn_as_nothing = matches!(

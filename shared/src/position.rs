@@ -10,8 +10,8 @@ use crate::{
 };
 
 word! {
-    /// Which history a `seq` counts in: 1 to 32 base64url characters. It changes only when a history was deleted, restored
-    /// from a backup, or was volatile and its process restarted; a `seq` of another epoch means nothing.
+    /// Which history a `seq` counts in: 1 to 32 base64url characters. It changes only when a history was deleted,
+    /// restored from a backup, or was volatile and its process restarted; a `seq` of another epoch means nothing.
     Epoch
 }
 debug_as_text!(Epoch);

@@ -1,8 +1,8 @@
 //! The opening handshake (RFC 6455, section 4.2): a request head comes in, a way in or an HTTP answer comes out. Pure;
 //! [`crate::listener`] reads and writes.
 //!
-//! tungstenite's own handshake answers nothing to a bad request and has no limits, so the head is read here and only the
-//! frames are left to it.
+//! tungstenite's own handshake answers nothing to a bad request and has no limits, so the head is read here and only
+//! the frames are left to it.
 
 mod head;
 mod origin;

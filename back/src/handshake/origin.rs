@@ -86,8 +86,8 @@ fn is_loopback(host: &str) -> bool {
 
 /// Refuses a page from elsewhere.
 ///
-/// Without an `Origin` it is no browser. A loopback page belongs to whoever sits at this machine. A page whose origin is
-/// the very address that the request was sent to came from this machine too: an address, unlike a name, cannot be
+/// Without an `Origin` it is no browser. A loopback page belongs to whoever sits at this machine. A page whose origin
+/// is the very address that the request was sent to came from this machine too: an address, unlike a name, cannot be
 /// rebound by DNS. Everything else, `null` included, has to be listed.
 ///
 /// # Errors

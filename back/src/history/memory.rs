@@ -9,13 +9,14 @@ use shared::{Epoch, Message, MessageId, RoomName, UserId};
 
 use super::{Bounds, Draft, Outcome, Range, Refusal, Store};
 
-/// How much is kept. A room that passes `messages`, or the whole that passes `bytes`, gives up its oldest messages, and whoever asks
-/// for them is told `gap{expired}`.
+/// How much is kept. A room that passes `messages`, or the whole that passes `bytes`, gives up its oldest messages, and
+/// whoever asks for them is told `gap{expired}`.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryLimits {
     /// Messages per room.
     pub messages: usize,
-    /// Bytes of all rooms together, by the estimates of [`cost`] and [`ROOM_COST`]. Names of rooms take at most half of it.
+    /// Bytes of all rooms together, by the estimates of [`cost`] and [`ROOM_COST`]. Names of rooms take at most half of
+    /// it.
     pub bytes: usize,
 }
 
@@ -69,7 +70,8 @@ fn cost(message: &Message) -> usize {
 }
 
 impl Memory {
-    /// An empty history with a fresh `epoch`. The lobby is there from the beginning, so that no crowd of rooms can keep it out.
+    /// An empty history with a fresh `epoch`. The lobby is there from the beginning, so that no crowd of rooms can keep
+    /// it out.
     pub fn new(epoch: Epoch, limits: MemoryLimits) -> Self {
         let rooms = HashMap::from([(RoomName::lobby(), Log::default())]);
         let kept = Kept { rooms, ids: HashMap::new(), bytes: ROOM_COST };
@@ -123,8 +125,8 @@ impl Memory {
         Outcome::Stored { epoch: self.epoch.clone(), message }
     }
 
-    /// Over the limit of bytes every room gives up its oldest eighth: one look at all rooms pays for many messages. Rooms of a
-    /// few messages keep them as long as the large ones have enough to give.
+    /// Over the limit of bytes every room gives up its oldest eighth: one look at all rooms pays for many messages.
+    /// Rooms of a few messages keep them as long as the large ones have enough to give.
     fn shrink(&self, kept: &mut Kept) {
         for round_up in [false, true] {
             let mut gave = true;

@@ -99,8 +99,8 @@ pub trait Store: Send + Sync + 'static {
     /// How long it keeps: the word in `welcome.history`.
     fn kind(&self) -> &'static str;
 
-    /// Numbers and keeps the drafts of one batch, in this order, at this Unix time in milliseconds. Whatever it answers is
-    /// true for good when it returns. Only the [`Writer`] calls it.
+    /// Numbers and keeps the drafts of one batch, in this order, at this Unix time in milliseconds. Whatever it answers
+    /// is true for good when it returns. Only the [`Writer`] calls it.
     fn commit(&self, drafts: Vec<Draft>, now_ms: u64) -> Vec<Outcome>;
 
     /// What is kept of a room; an unknown room is an empty one.

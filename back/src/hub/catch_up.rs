@@ -55,8 +55,8 @@ impl Cursor {
         room.log().locate(seq).unwrap_or(Place { offset: BEFORE_ALL, seq })
     }
 
-    /// Brings the member forward by one batch: from the log where it reaches, from history beyond. It ends in a segment, or
-    /// in line again. `outlet` has just written everything that waited.
+    /// Brings the member forward by one batch: from the log where it reaches, from history beyond. It ends in a
+    /// segment, or in line again. `outlet` has just written everything that waited.
     pub async fn step(mut self: Box<Self>, outlet: &Outlet, history: &History) {
         if self.member.has_left() {
             return;

@@ -1,8 +1,9 @@
-//! The newest frames of one room, encoded once and shared by everybody who reads them. Pure: it writes to no socket and reads
-//! no clock.
+//! The newest frames of one room, encoded once and shared by everybody who reads them. Pure: it writes to no socket and
+//! reads no clock.
 //!
-//! Two numbers say where a reader is. `seq` counts messages, as history does. `offset` counts frames, which are messages
-//! and what is said of the room's state between them (presence, typing); it has a meaning only inside this process.
+//! Two numbers say where a reader is. `seq` counts messages, as history does. `offset` counts frames, which are
+//! messages and what is said of the room's state between them (presence, typing); it has a meaning only inside this
+//! process.
 
 use std::collections::VecDeque;
 
@@ -75,8 +76,8 @@ impl Log {
         Place { offset: self.oldest + self.entries.len() as u64, seq: self.top }
     }
 
-    /// Adds message `seq`, and says whether it was new. After a hole in the numbers everything before it is dropped, so that every reader
-    /// looks for the missing messages in history instead of passing over them.
+    /// Adds message `seq`, and says whether it was new. After a hole in the numbers everything before it is dropped, so
+    /// that every reader looks for the missing messages in history instead of passing over them.
     pub fn append_message(&mut self, seq: u64, frame: Bytes) -> bool {
         if seq <= self.top {
             return false;
@@ -139,7 +140,8 @@ impl Log {
     }
 
     /// Like [`Log::since`], for one reader alone, without what is passing, and without the frames of state before the
-    /// offset `state_from`: whoever came in later was told the state as it was then, and older news of it would be wrong.
+    /// offset `state_from`: whoever came in later was told the state as it was then, and older news of it would be
+    /// wrong.
     pub fn replay(&self, at: Place, state_from: u64, max_bytes: usize) -> Since {
         self.read(at, max_bytes, |kind, offset| match kind {
             Kind::Message => true,

@@ -1,5 +1,5 @@
-//! The registry of who is connected and which rooms are open, and the one place where what history numbered is handed to
-//! everybody. It knows no WebSocket: a member is an outlet for bytes.
+//! The registry of who is connected and which rooms are open, and the one place where what history numbered is handed
+//! to everybody. It knows no WebSocket: a member is an outlet for bytes.
 
 mod catch_up;
 mod log;
@@ -128,9 +128,9 @@ impl Hub {
         Ok(room)
     }
 
-    /// Lets somebody into a room: says `joined` and the gaps, and has the outlet catch up from there. `before` is the membership
-    /// that this one follows, if there was one. `None` when the connection is ending: it must not take the seat of the one that
-    /// replaced it.
+    /// Lets somebody into a room: says `joined` and the gaps, and has the outlet catch up from there. `before` is the
+    /// membership that this one follows, if there was one. `None` when the connection is ending: it must not take the
+    /// seat of the one that replaced it.
     pub async fn enter(
         &self,
         room: Arc<Room>,
@@ -259,8 +259,8 @@ impl Hub {
         self.rooms().len()
     }
 
-    /// Lets go of rooms that nobody is in and that have nothing to tell, and of what the other rooms' logs hold beyond their share.
-    /// What was said stays in history.
+    /// Lets go of rooms that nobody is in and that have nothing to tell, and of what the other rooms' logs hold beyond
+    /// their share. What was said stays in history.
     pub fn tidy(&self) {
         let mut rooms = self.rooms();
         rooms.retain(|_, room| Arc::strong_count(room) > 1 || !room.presence().is_idle());

@@ -1,9 +1,9 @@
 //! One client's way out: its socket and what waits to be written to it. It knows frames as bytes, no WebSocket.
 //!
-//! Three kinds of bytes meet here, and a frame is never torn between them. `tail` is the rest of a shared batch that went out in
-//! part, `own` are frames for this client alone, and a [`Cursor`] stands for everything of a room that was not written
-//! yet. The fast path of a segment is open only while nothing waits. Whoever pushes never writes: the client's own task
-//! does, so that many answers of one moment leave in one call.
+//! Three kinds of bytes meet here, and a frame is never torn between them. `tail` is the rest of a shared batch that
+//! went out in part, `own` are frames for this client alone, and a [`Cursor`] stands for everything of a room that was
+//! not written yet. The fast path of a segment is open only while nothing waits. Whoever pushes never writes: the
+//! client's own task does, so that many answers of one moment leave in one call.
 
 use std::{
     collections::VecDeque,
@@ -19,12 +19,12 @@ use tokio::net::TcpStream;
 use super::{catch_up::Cursor, segment::Member, vitals::Vitals};
 use crate::frame;
 
-/// While more than this waits in `own`, nothing more is read from the client. One answer may pass it, so the most that a
-/// client can make the server hold is this and one page of history.
+/// While more than this waits in `own`, nothing more is read from the client. One answer may pass it, so the most that
+/// a client can make the server hold is this and one page of history.
 const OWN_BYTES: usize = 64 * 1024;
 
-/// What a waiting frame costs besides its bytes: its place in the queue and its allocation. Without it, two-byte answers to
-/// empty pings would cost fifty times what they seem to.
+/// What a waiting frame costs besides its bytes: its place in the queue and its allocation. Without it, two-byte
+/// answers to empty pings would cost fifty times what they seem to.
 const FRAME_OVERHEAD: usize = 64;
 
 /// While so many requests of a client wait for history, nothing more is read from it.
@@ -116,8 +116,8 @@ impl Outlet {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues whole frames for this client alone. After [`Outlet::close`] and [`Outlet::seal`] they are dropped: nothing
-    /// follows our Close frame, not even the answer to the peer's.
+    /// Queues whole frames for this client alone. After [`Outlet::close`] and [`Outlet::seal`] they are dropped:
+    /// nothing follows our Close frame, not even the answer to the peer's.
     pub fn push(&self, frames: Bytes) {
         let mut queue = self.queue();
         if queue.state == State::Open {
@@ -207,8 +207,8 @@ impl Outlet {
         if held { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    /// Writes a batch to a member, if nothing waits before it. Called by segments, often: with nothing waiting it is one
-    /// lock and one `send`, without an allocation, a reference count or a wake-up.
+    /// Writes a batch to a member, if nothing waits before it. Called by segments, often: with nothing waiting it is
+    /// one lock and one `send`, without an allocation, a reference count or a wake-up.
     pub(super) fn offer(&self, member: &Member, batch: &Bytes) -> Offer {
         let mut queue = self.queue();
         if queue.state != State::Open || member.has_left() {

@@ -104,8 +104,8 @@ impl People {
 }
 
 impl Registration {
-    /// Says who speaks on this connection; `fresh` is what a session that is not known may send. Another connection of the same
-    /// session is closed: the newest wins.
+    /// Says who speaks on this connection; `fresh` is what a session that is not known may send. Another connection of
+    /// the same session is closed: the newest wins.
     pub fn identify(&mut self, user: &UserId, name: Option<Name>, fresh: SharedBucket) -> Arrival {
         let mut sessions = self.people.sessions();
         let before = sessions.remove(user);

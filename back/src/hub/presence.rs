@@ -154,7 +154,8 @@ impl Presence {
         Some(ServerMessage::Presence { room: room.clone(), count: self.people.len(), joined, left, renamed })
     }
 
-    /// Everybody as news: what somebody is told who may have missed some. Whoever has somebody else on the list sees by `count` that it is wrong.
+    /// Everybody as news: what somebody is told who may have missed some. Whoever has somebody else on the list sees by
+    /// `count` that it is wrong.
     pub fn roster(&self, room: &RoomName) -> ServerMessage {
         let named = self.people.len() <= limits::NAMED_PRESENCE_MEMBERS;
         let people = self.people.iter().filter(|_| named).map(|(user, seat)| person(user, &seat.name));

@@ -41,8 +41,8 @@ pub fn plan(room: &RoomName, ask: &Ask, bounds: &Bounds, missed: (usize, usize))
     Plan { resume: if gaps.is_empty() { Resume::Ok } else { Resume::Gap }, gaps, after }
 }
 
-/// What to say to, and where to go on with, a reader that has everything up to `seq` of these `bounds`. `reason` is why it
-/// may have missed too much.
+/// What to say to, and where to go on with, a reader that has everything up to `seq` of these `bounds`. `reason` is why
+/// it may have missed too much.
 pub fn catch_up(
     room: &RoomName,
     seq: u64,

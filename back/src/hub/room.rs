@@ -154,7 +154,8 @@ impl Room {
             let due = {
                 let mut presence = self.presence();
                 if let Some(delta) = presence.tick(&self.name, Instant::now()) {
-                    // Under the lock of presence: whoever joins is told the state before or after this, and where in the log.
+                    // Under the lock of presence: whoever joins is told the state before or after this, and where in
+                    // the log.
                     self.tell(frame::text(&delta.to_json()));
                 }
                 let Some(due) = presence.next_due() else {

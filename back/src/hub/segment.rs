@@ -196,8 +196,8 @@ impl Segment {
         }
     }
 
-    /// Gives the seat of a member back that is no longer here, and sends it to catch up by itself if it fell behind. In this order: from
-    /// the moment it has its cursor, it may take a seat elsewhere.
+    /// Gives the seat of a member back that is no longer here, and sends it to catch up by itself if it fell behind. In
+    /// this order: from the moment it has its cursor, it may take a seat elsewhere.
     fn lost(self: &Arc<Self>, member: &Arc<Member>, offer: Offer, at: Place, room: &Arc<Room>) {
         *member.seat() = None;
         room.release(self);

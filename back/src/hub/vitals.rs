@@ -73,8 +73,8 @@ impl Vitals {
         }
     }
 
-    /// The whole process stood still (SIGSTOP, a sleeping laptop): what came meanwhile waits unread, so every age begins
-    /// anew.
+    /// The whole process stood still (SIGSTOP, a sleeping laptop): what came meanwhile waits unread, so every age
+    /// begins anew.
     pub fn forgive(&self) {
         let now = self.now();
         self.heard.store(now, Relaxed);

@@ -1,4 +1,5 @@
-//! A client that tests speak through: it waits with a deadline, and never longer than for what it was asked to wait for.
+//! A client that tests speak through: it waits with a deadline, and never longer than for what it was asked to wait
+//! for.
 
 use std::{net::SocketAddr, time::Duration};
 
