@@ -1,7 +1,7 @@
 //! One connection from its handshake to its last byte: reads frames, has them heard, writes what waits, and says
 //! goodbye properly. It knows nothing of rooms.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use shared::{CloseCode, limits};
@@ -17,7 +17,7 @@ use tokio_tungstenite::{
 
 use crate::{
     conversation::Speech,
-    hub::{History, Next, Outlet},
+    hub::{History, Hub, Next, Outlet},
     socket::Socket,
 };
 
@@ -46,20 +46,21 @@ pub async fn open(outlet: &Arc<Outlet>, rest: Vec<u8>) -> WebSocketStream<Socket
     WebSocketStream::from_partially_read(socket, rest, Role::Server, Some(config)).await
 }
 
-/// Runs a connection to its end. `goodbye` bounds each step of closing it.
+/// Runs a connection to its end. `goodbye` bounds each step of closing it; `held` is let go of with it.
 pub async fn run(
     websocket: WebSocketStream<Socket>,
     outlet: Arc<Outlet>,
     speech: Speech,
-    history: &History,
+    hub: Arc<Hub>,
     goodbye: Duration,
+    held: impl Send,
 ) {
     let outlet = AbortOnDrop(outlet);
     let outlet = &*outlet.0;
     {
         // Side by side, so that neither reading nor writing can starve the other: hearing a message may wait for
         // history, and a socket that takes nothing must not keep its client from being heard.
-        let mut writing = pin!(write(outlet, history));
+        let mut writing = pin!(write(outlet, hub.history()));
         let heard = tokio::select! {
             heard = read(websocket, outlet, speech) => heard,
             () = &mut writing => Heard::Lost,
@@ -70,6 +71,8 @@ pub async fn run(
     }
     outlet.abort();
     linger(outlet, goodbye).await;
+    tracing::debug!(conn = outlet.connection(), "gone");
+    drop(held);
 }
 
 /// No cursor may outlive its connection, however that ended: it holds on to its room, and through it to this outlet.
@@ -159,12 +162,16 @@ async fn linger(outlet: &Outlet, goodbye: Duration) {
 
 /// Reads and forgets until the peer has nothing more to say.
 pub(crate) async fn discard(stream: &tokio::net::TcpStream, at_most: Duration) {
+    // Outside the future: a buffer in it would be part of every connection's task from its beginning.
+    fn read_some(stream: &tokio::net::TcpStream) -> io::Result<usize> {
+        let mut sink = [0; 4096];
+        stream.try_read(&mut sink)
+    }
     _ = timeout(at_most, async {
-        let mut sink = [0; 2048];
         while stream.readable().await.is_ok() {
-            match stream.try_read(&mut sink) {
+            match read_some(stream) {
                 Ok(0) => break,
-                Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
                 _ => {}
             }
         }

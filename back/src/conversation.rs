@@ -120,7 +120,7 @@ impl Chat {
                 talk.carry_out(actions).await;
             }
             State::New(newcomer, _) => match newcomer.hear(text) {
-                Ok(hello) => self.enter(hello).await,
+                Ok(hello) => Box::pin(self.enter(hello)).await,
                 Err(actions) => self.answer(actions),
             },
             State::Entering => {}
@@ -224,12 +224,13 @@ impl Talk {
         }
     }
 
+    /// The seldom and large among these futures are boxed: otherwise every idle connection would hold room for them.
     async fn carry_out(&mut self, actions: impl IntoIterator<Item = Action>) {
         for action in actions {
             match action {
                 Action::Say(message) => self.outlet.say(&message),
                 Action::Pong(id) => self.outlet.say(&ServerMessage::Pong { id, now: crate::history::unix_ms() }),
-                Action::Join(id, room, ask) => self.join(id, room, &ask).await,
+                Action::Join(id, room, ask) => Box::pin(self.join(id, room, &ask)).await,
                 Action::Leave(id, room) => {
                     if let Some(membership) = self.memberships.remove(&room) {
                         membership.leave();
@@ -243,13 +244,13 @@ impl Talk {
                         membership.typing();
                     }
                 }
-                Action::History(id, room, range, limit) => self.history(id, room, range, limit).await,
+                Action::History(id, room, range, limit) => Box::pin(self.history(id, room, range, limit)).await,
                 Action::Who(id, room, after) => {
                     let people = self.yard.hub.who(&room, after.as_ref());
                     self.ok(Some(id), people);
                 }
                 Action::Rooms(id) => {
-                    let rooms = self.yard.hub.list().await;
+                    let rooms = Box::pin(self.yard.hub.list()).await;
                     self.ok(Some(id), OkBody::Rooms { rooms });
                 }
                 Action::Quit => {

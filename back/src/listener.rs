@@ -162,10 +162,18 @@ async fn enter(
         return;
     }
     let rest = bytes.split_off(end);
-    tasks.spawn(Box::pin(converse(stream, way, rest, entrance, seat)));
+    Box::pin(converse(stream, way, rest, entrance, seat, tasks)).await;
 }
 
-async fn converse(stream: TcpStream, way: Way, rest: Vec<u8>, entrance: Entrance, _seat: OwnedSemaphorePermit) {
+/// Makes a client of a stream whose handshake is over.
+async fn converse(
+    stream: TcpStream,
+    way: Way,
+    rest: Vec<u8>,
+    entrance: Entrance,
+    seat: OwnedSemaphorePermit,
+    tasks: TaskTracker,
+) {
     let Entrance { yard, patience, shutdown, .. } = entrance;
     let hub = Arc::clone(&yard.hub);
     let connection = hub.people().next_connection();
@@ -179,7 +187,7 @@ async fn converse(stream: TcpStream, way: Way, rest: Vec<u8>, entrance: Entrance
     tracing::debug!(conn = connection, ?way, "connected");
     let websocket = connection::open(&outlet, rest).await;
     // An echo holds its registration here, a conversation passes it on.
-    let (speech, _registration) = match way {
+    let (speech, registration) = match way {
         Way::Echo => (Speech::Echo, Some(registration)),
         Way::Chat { negotiated: true, .. } => (Speech::chat(yard, Arc::clone(&outlet), registration), None),
         Way::Chat { room, .. } => match Speech::plain(yard, Arc::clone(&outlet), registration, room).await {
@@ -190,8 +198,7 @@ async fn converse(stream: TcpStream, way: Way, rest: Vec<u8>, entrance: Entrance
             }
         },
     };
-    connection::run(websocket, outlet, speech, hub.history(), patience.close).await;
-    tracing::debug!(conn = connection, "gone");
+    tasks.spawn(connection::run(websocket, outlet, speech, hub, patience.close, (seat, registration)));
 }
 
 fn prepare(stream: &TcpStream) -> io::Result<()> {
