@@ -29,7 +29,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let address = config.listen;
     let server = Server::build(config)?;
     let listener = listen(address).with_context(|| {
-        format!("cannot listen on {address}; is another back running? --listen takes another address")
+        format!("cannot listen on {address}; is another back running? --listen or BACK_LISTEN takes another address")
     })?;
     let shutdown = CancellationToken::new();
     shutdown::on_signal(shutdown.clone())?;
