@@ -35,7 +35,13 @@ async fn two_tabs_talk_and_another_room_hears_nothing() {
     other.say("only here").await;
     other.until_said("only here").await;
     assert_eq!(other.texts().await, ["only here"]);
-    assert_eq!(minsu.texts().await, said);
+    // What would have come from the other room would stand before this.
+    minsu.say("still us").await;
+    sora.until_said("still us").await;
+    for tab in [&minsu, &sora] {
+        tab.until_said("still us").await;
+        assert_eq!(tab.texts().await, [&said[..], &["still us"]].concat());
+    }
 }
 
 #[tokio::test]
@@ -178,14 +184,76 @@ async fn older_messages_come_by_a_button_and_move_nothing() {
 
 #[tokio::test]
 async fn a_flood_goes_out_whole_and_in_order() {
-    let yard = Yard::open().await;
+    let (yard, _wire) = Yard::open_over_a_wire(&["--sends-per-second", "2"]).await;
     let a = yard.join("Ada", "dev").await;
     // More than the server takes at once.
-    let flood = "Array.from({ length: 30 }, (_, n) => { document.querySelector('#box').value = String(n); document.querySelector('#composer').requestSubmit() }).length";
+    let flood = "Array.from({ length: 12 }, (_, n) => { document.querySelector('#box').value = String(n); document.querySelector('#composer').requestSubmit() }).length";
     a.eval(flood).await;
-    a.until_said("29").await;
-    let all: Vec<String> = (0..30).map(|n| n.to_string()).collect();
+    a.until(
+        "it says when",
+        "[...document.querySelectorAll('.fate')].some((fate) => fate.textContent.startsWith('Sends in'))",
+    )
+    .await;
+    a.until_said("11").await;
+    let all: Vec<String> = (0..12).map(|n| n.to_string()).collect();
     assert_eq!(a.texts().await, all);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_sent_holds_nothing_up() {
+    let yard = Yard::open().await;
+    let a = yard.join("Ada", "dev").await;
+    let b = yard.join("Bo", "dev").await;
+    // Larger than any frame, larger than the server's limit, and half of an emoji.
+    for text in ["'x'.repeat(70000)", "'x'.repeat(20000)", "'half \\ud83d of it'", "'after'"] {
+        let say = format!(
+            "(document.querySelector('#box').value = {text}, document.querySelector('#composer').requestSubmit(), true)"
+        );
+        a.eval(&say).await;
+    }
+    b.until_said("after").await;
+    assert_eq!(b.texts().await, ["half \u{FFFD} of it", "after"]);
+    a.until("both are said to be too long", "document.querySelectorAll('li.message[data-state=failed]').length === 2")
+        .await;
+    let reasons = "[...document.querySelectorAll('.failed span')].map((why) => why.textContent)";
+    let too_long = "Not sent (It is too long. Send it in parts.)";
+    assert_eq!(a.eval(reasons).await, json!([too_long, too_long]));
+    assert_eq!(a.eval("document.querySelector('#status').dataset.state").await, json!("open"));
+}
+
+#[tokio::test]
+async fn a_room_that_has_no_place_is_asked_again() {
+    let (yard, _wire) = Yard::open_over_a_wire(&["--rooms", "1", "--presence-grace", "0"]).await;
+    let first = yard.client("first").await;
+    let tab = yard.browser.tab().await;
+    tab.goto(&yard.page("/r/second?lang=en")).await;
+    tab.until("it says why", "document.querySelector('#alarm').textContent.startsWith('There are too many rooms')")
+        .await;
+    tab.say("patience").await;
+    tab.until("it waits", "document.querySelector('.fate')?.textContent === 'Will send when you are back online'")
+        .await;
+    drop(first);
+    tab.until_said("patience").await;
+    tab.until("it is stored", "document.querySelector('li.message').dataset.seq === '1'").await;
+}
+
+#[tokio::test]
+async fn what_waits_in_one_room_is_sent_from_the_next() {
+    let (yard, wire) = Yard::open_over_a_wire(&[]).await;
+    let a = yard.join("Ada", "first").await;
+    let mut b = yard.client("first").await;
+    b.say("here").await;
+    a.until_said("here").await;
+    wire.cut();
+    a.until_link("closed").await;
+    a.say("written on the way out").await;
+    a.goto(&yard.page("/r/second")).await;
+    wire.mend();
+    a.until_link("open").await;
+    a.until("nothing waits", "!Object.keys(sessionStorage).some((key) => key.startsWith('madang.outbox.'))").await;
+    let c = yard.join("Cho", "first").await;
+    c.until_said("written on the way out").await;
+    assert_eq!(c.texts().await, ["here", "written on the way out"]);
 }
 
 #[tokio::test]

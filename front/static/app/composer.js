@@ -1,6 +1,8 @@
 // The box where one writes. Enter is taken from `beforeinput`, never from keys: so the Enter that ends a Hangul syllable
 // sends once and cuts nothing off. The box is never disabled and never changed while a syllable is being composed.
 
+import { tab } from './storage.js';
+
 /** An input method that ends its syllable on Enter does so well within this. */
 const COMMIT_WITHIN_MS = 50;
 
@@ -18,8 +20,12 @@ export function createComposer({ form, box, draftKey, onSend, onType }) {
   let composing = false;
   let sendAfterComposing = false;
 
-  box.value = sessionStorage.getItem(draftKey) ?? '';
+  // Whatever was typed before this ran is newer than the draft.
+  box.value ||= tab.getItem(draftKey) ?? '';
+  keepDraft();
   grow();
+  // Until now a click would have sent the form as browsers do, and lost the text.
+  for (const button of form.querySelectorAll('button')) button.disabled = false;
 
   function grow() {
     if (CSS.supports('field-sizing', 'content')) return;
@@ -28,12 +34,8 @@ export function createComposer({ form, box, draftKey, onSend, onType }) {
   }
 
   function keepDraft() {
-    try {
-      if (box.value) sessionStorage.setItem(draftKey, box.value);
-      else sessionStorage.removeItem(draftKey);
-    } catch {
-      // A full storage must not stop the typing.
-    }
+    if (box.value) tab.setItem(draftKey, box.value);
+    else tab.removeItem(draftKey);
   }
 
   function submit() {

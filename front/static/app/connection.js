@@ -24,7 +24,13 @@ export class Refused extends Error {
 }
 
 /** The link went away before the answer came; what was asked may or may not have happened. */
-export class Lost extends Error {}
+export class Lost extends Error {
+  /** @param {string} why @param {boolean} sent Whether it had been sent. */
+  constructor(why, sent) {
+    super(why);
+    this.sent = sent;
+  }
+}
 
 /**
  * @typedef {object} Link
@@ -52,6 +58,7 @@ export function createConnection({ url, hello, onMessage, onLink }) {
   let attempt = 0;
   let openedAt = 0;
   let timer = 0;
+  let advisedUntil = 0;
   /** @type {{ code: number, reason: string, reconnect: boolean, retry_after_ms?: number } | null} */
   let bye = null;
 
@@ -120,7 +127,7 @@ export function createConnection({ url, hello, onMessage, onLink }) {
     clearTimeout(timer);
     for (const { reject, timer: deadline } of asked.values()) {
       clearTimeout(deadline);
-      reject(new Lost(reason));
+      reject(new Lost(reason, true));
     }
     asked.clear();
 
@@ -134,6 +141,7 @@ export function createConnection({ url, hello, onMessage, onLink }) {
     }
     const advised = bye?.retry_after_ms ?? adviceIn(reason);
     const wait = delay(attempt, advised);
+    advisedUntil = advised === undefined ? 0 : Date.now() + advised;
     attempt += 1;
     timer = setTimeout(connect, wait);
     tell({ phase: 'closed', since, failures, retryAt: Date.now() + wait, stop: null });
@@ -147,7 +155,7 @@ export function createConnection({ url, hello, onMessage, onLink }) {
   function request(message, { id = randomId(), within = ANSWER_WITHIN_MS } = {}) {
     return new Promise((resolve, reject) => {
       if (!socket || link.phase !== 'open') {
-        reject(new Lost('not connected'));
+        reject(new Lost('not connected', false));
         return;
       }
       const deadline = setTimeout(() => drop('no answer'), within);
@@ -159,7 +167,8 @@ export function createConnection({ url, hello, onMessage, onLink }) {
   /** Somebody or something has reason to believe that now is a good moment. */
   function wake() {
     if (link.phase === 'open') request(ping(), { within: PROBE_WITHIN_MS }).catch(() => {});
-    else if (!socket && !link.stop) connect();
+    // The server's advice of when to come back wins.
+    else if (!socket && !link.stop && !(advisedUntil > Date.now())) connect();
   }
 
   addEventListener('online', wake);
@@ -182,9 +191,8 @@ export function createConnection({ url, hello, onMessage, onLink }) {
       if (!socket) connect();
     },
 
-    /** Begins again with a new `hello`. */
+    /** Begins again with a new `hello`, after the usual back-off. */
     restart() {
-      attempt = 0;
       drop('restart');
     },
   };

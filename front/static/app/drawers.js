@@ -41,5 +41,5 @@ export function createDrawers(pairs) {
     if (event.code === 'Escape') close();
   });
   // A window that grows wide puts the sides back where they belong.
-  matchMedia('(min-width: 1000px)').addEventListener('change', close);
+  for (const width of [720, 1000]) matchMedia(`(min-width: ${width}px)`).addEventListener('change', close);
 }

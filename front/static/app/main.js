@@ -15,15 +15,19 @@ import { createPast } from './past.js';
 import { drawPeople } from './people.js';
 import { createRooms } from './rooms.js';
 import { Roster } from './roster.js';
+import { reasonOf } from './reasons.js';
 import { makeRows } from './rows.js';
 import { createScroll } from './scroll.js';
 import { createSender } from './sender.js';
 import { claim, keep, rememberedName, rememberName } from './session.js';
 import { createStatus } from './status.js';
+import { tab } from './storage.js';
 import { createStore } from './store.js';
+import { createStrays, outboxKey } from './strays.js';
+import { dayOf } from './time.js';
 import { Timeline } from './timeline.js';
 import { createTyping } from './typing.js';
-import { FIRST_LOOK, hello, rename, typing as sayTyping } from './wire.js';
+import { FIRST_LOOK, hello, join, rename, typing as sayTyping } from './wire.js';
 import { t } from './words.js';
 
 /** Rows kept in the document. */
@@ -38,15 +42,17 @@ const store = createStore({
   roster: 0, // revision of the people
   me: { user: '', name: rememberedName() },
   online: false,
+  inside: false, // the room is joined: what is written now is sent now
   waitUntil: 0,
+  day: 0,
   synced: false,
 });
 const timeline = new Timeline();
 const roster = new Roster();
 const changed = () => store.set({ revision: store.get().revision + 1 });
-const outbox = new Outbox(sessionStorage, `madang.outbox.${room}`, changed);
 // A duplicated tab is somebody else: what its original has still to send is not its own.
-if (copied) outbox.clear();
+if (copied) for (const key of tab.keys()) if (key.startsWith(outboxKey(''))) tab.removeItem(key);
+const outbox = new Outbox(tab, outboxKey(room), changed);
 
 const announcer = createAnnouncer();
 const status = createStatus({ onRetry: () => connection.retryNow() });
@@ -56,12 +62,17 @@ const connection = createConnection({
   hello: () => hello({
     name: rememberedName() || undefined,
     session,
-    rooms: { [room]: timeline.position(FIRST_LOOK) },
+    rooms: { ...strays.rooms(), [room]: timeline.position(FIRST_LOOK) },
   }),
   onMessage,
   onLink(link) {
     const online = link.phase === 'open';
-    if (!online) sender.setReady(false);
+    if (!online) {
+      clearTimeout(rejoining);
+      sender.setReady(false);
+      strays.lost();
+      store.set({ inside: false });
+    }
     if (online !== store.get().online) store.set({ online });
     status.show(link);
   },
@@ -74,6 +85,7 @@ const sender = createSender({
   onStored: () => outbox.seen(timeline.epoch, timeline.last),
   onWait: (waitUntil) => store.set({ waitUntil }),
 });
+const strays = createStrays({ storage: tab, current: room, request: connection.request, tell: connection.tell });
 const typing = createTyping({ tell: () => connection.tell(sayTyping(room)) });
 const past = createPast({ room, timeline, request: connection.request, onChange: changed });
 const crowd = createCrowd({
@@ -91,7 +103,7 @@ const rooms = createRooms({
 const messages = createMessages({
   list: byId('messages'),
   me: () => store.get().me,
-  link: () => store.get(),
+  link: () => ({ ...store.get(), online: store.get().inside }),
   onLoadGap: past.fill,
   onOwn,
 });
@@ -117,6 +129,7 @@ function onMessage(message) {
   if (message.type === 'welcome') return welcomed(message);
   if (message.type === 'error') return refused(message);
   if (message.type === 'notice') return alarm(message.text);
+  if (message.type === 'joined') strays.joined(message.room);
   if (message.room !== room) return undefined;
   return handlers[/** @type {keyof typeof handlers} */ (message.type)]?.(message);
 }
@@ -133,6 +146,7 @@ const handlers = {
     crowd.changed();
     changed();
     sender.setReady(true);
+    store.set({ inside: true });
   },
 
   /** @param {any} message */
@@ -160,6 +174,7 @@ const handlers = {
   /** @param {any} message */
   gap(message) {
     timeline.gap(message);
+    outbox.seen(timeline.epoch, timeline.last);
     changed();
   },
 
@@ -179,21 +194,35 @@ const handlers = {
 /** @param {any} welcome */
 function welcomed({ session: given, user, name }) {
   session = given;
-  keep(given);
   store.set({ me: { user, name } });
+  keep(given);
   typing.clear();
   rooms.refresh();
 }
 
+/** How long to wait before asking again for a room that could not be joined. */
+const REJOIN_MS = 5_000;
+let rejoining = 0;
+
 /** An error that answers no request of this page. @param {any} error */
 function refused(error) {
-  // Before the welcome only `hello` can be refused: come in as a guest, or as somebody new, instead of not at all.
+  alarm(reasonOf(error));
   if (!store.get().online) {
+    // Before the welcome only `hello` can be refused: come in as a guest, or as somebody new, instead of not at all.
     if (error.field === 'session') session = undefined;
-    else rememberName('');
+    else if (error.field === 'name') rememberName('');
     connection.restart();
+  } else if (!store.get().inside) {
+    // The room did not let us in; what is written waits.
+    clearTimeout(rejoining);
+    rejoining = setTimeout(async () => {
+      try {
+        await connection.request(join(room, timeline.position(FIRST_LOOK)));
+      } catch (why) {
+        if (why instanceof Refused) refused(why.body);
+      }
+    }, REJOIN_MS);
   }
-  alarm(error.text);
 }
 
 /** @param {'retry' | 'edit' | 'delete'} action @param {string} id */
@@ -219,15 +248,16 @@ async function changeName(event) {
     rememberName(name);
     store.set({ me: { ...store.get().me, name } });
   } catch (why) {
-    if (why instanceof Refused) problem.textContent = t('bad_name', { why: why.message });
+    if (why instanceof Refused) problem.textContent = t('bad_name', { why: reasonOf(why.body) });
     // Without a link the next `hello` brings the name.
     else rememberName(wanted);
   }
 }
 
-store.watch(['revision', 'me', 'online', 'waitUntil'], ({ me, online, waitUntil }) => {
-  if (scroll.atBottom) timeline.trim(MOST_ROWS);
-  const rows = makeRows(timeline.items, outbox.entries, me, `${online}${waitUntil}`);
+store.watch(['revision', 'me', 'inside', 'waitUntil', 'day'], ({ me, inside, waitUntil }) => {
+  // Who reads above the end keeps what is there, but not without end.
+  timeline.trim(scroll.atBottom ? MOST_ROWS : 2 * MOST_ROWS);
+  const rows = makeRows(timeline.items, outbox.entries, me, `${inside}${waitUntil}`);
   scroll.around(() => {
     byId('older').hidden = !timeline.hasOlder;
     messages.draw(rows);
@@ -248,12 +278,22 @@ byId('older').addEventListener('click', async () => {
   byId('older').disabled = false;
 });
 byId('name-form').addEventListener('submit', changeName);
-byId('here').textContent = decodeURI(location.origin + location.pathname);
+// Readable for people, and still the address: only what is not ASCII is decoded.
+byId('here').textContent = location.origin + location.pathname.replace(/(%[89a-f][0-9a-f])+/gi, decodeURIComponent);
 byId('copy').addEventListener('click', async () => {
-  // Plain http on another machine has no clipboard; the address is there to be selected.
-  await navigator.clipboard?.writeText(location.origin + location.pathname);
-  byId('copy').textContent = t('copied');
+  try {
+    await navigator.clipboard.writeText(location.origin + location.pathname);
+    byId('copy').textContent = t('copied');
+  } catch {
+    // Plain http on another machine has no clipboard, or it is denied: the address is marked to be copied by hand.
+    getSelection()?.selectAllChildren(byId('here'));
+  }
 });
+// "Today" is not today for ever.
+(function atMidnight() {
+  store.set({ day: dayOf(Date.now()) });
+  setTimeout(atMidnight, new Date().setHours(24, 0, 1, 0) - Date.now());
+})();
 createDrawers([
   { button: 'open-rooms', side: 'rooms-side' },
   { button: 'open-people', side: 'people-side' },

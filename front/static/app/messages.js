@@ -27,7 +27,7 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
       case 'epoch':
         return el('li', { class: 'mark epoch' }, el('span', {}, t('epoch')));
       case 'gap':
-        return gap(row.item);
+        return gap(row.item, Boolean(row.open));
       case 'own':
         return own(row);
       default:
@@ -35,10 +35,12 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
     }
   }
 
-  /** @param {any} item */
-  function gap(item) {
+  /** @param {any} item @param {boolean} open */
+  function gap(item, open) {
     const n = item.to - item.seq + 1;
     if (item.reason === 'expired') return el('li', { class: 'mark gap' }, el('span', {}, t('gap_expired', { n })));
+    // A hole in a history that is gone cannot be filled any more.
+    if (!open) return el('li', { class: 'mark gap' }, el('span', {}, t('gap_count', { n })));
     const load = el('button', { type: 'button' }, t('load'));
     load.addEventListener('click', async () => {
       load.setAttribute('disabled', '');

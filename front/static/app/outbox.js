@@ -10,6 +10,7 @@ import { randomId } from './random.js';
  * @property {number} at
  * @property {'pending' | 'stored' | 'failed'} state `stored` until the room's own copy arrives.
  * @property {string} [reason] Why it failed, from the server.
+ * @property {number} [tries] How often the link was lost while it was on its way.
  * @property {string} [epoch] Where it is stored.
  * @property {number} [seq]
  */
@@ -19,7 +20,7 @@ export class Outbox {
   entries = [];
 
   /**
-   * @param {Storage} storage
+   * @param {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} storage One that does not throw.
    * @param {string} key
    * @param {() => void} onChange
    */
@@ -36,7 +37,8 @@ export class Outbox {
 
   /** @param {string} text @param {number} [at] */
   add(text, at = Date.now()) {
-    const entry = /** @type {Entry} */ ({ id: randomId(), text, at, state: 'pending' });
+    // Half of a surrogate pair (a cut emoji) is no text: no server could read the frame that it is in.
+    const entry = /** @type {Entry} */ ({ id: randomId(), text: text.toWellFormed(), at, state: 'pending' });
     this.#put([...this.entries, entry]);
     return entry;
   }
@@ -56,9 +58,16 @@ export class Outbox {
     this.#change(id, { state: 'failed', reason });
   }
 
+  /** Notes that the link was lost while it was on its way. @param {string} id @returns {number} How often so far. */
+  tried(id) {
+    const tries = (this.entries.find((entry) => entry.id === id)?.tries ?? 0) + 1;
+    this.#change(id, { tries });
+    return tries;
+  }
+
   /** @param {string} id */
   retry(id) {
-    this.#change(id, { state: 'pending', reason: undefined });
+    this.#change(id, { state: 'pending', reason: undefined, tries: 0 });
   }
 
   /** @param {string} id @returns {Entry | undefined} What was removed. */
@@ -90,12 +99,10 @@ export class Outbox {
   /** @param {Entry[]} entries */
   #put(entries) {
     this.entries = entries;
-    try {
-      // What is stored needs no second attempt after a reload.
-      this.storage.setItem(this.key, JSON.stringify(entries.filter((entry) => entry.state !== 'stored')));
-    } catch {
-      // A full storage must not stop the sending.
-    }
+    // What is stored needs no second attempt after a reload.
+    const left = entries.filter((entry) => entry.state !== 'stored');
+    if (left.length) this.storage.setItem(this.key, JSON.stringify(left));
+    else this.storage.removeItem(this.key);
     this.onChange();
   }
 }

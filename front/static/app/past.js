@@ -2,6 +2,7 @@
 
 import { alarm } from './alarm.js';
 import { Refused } from './connection.js';
+import { reasonOf } from './reasons.js';
 import { PAGE, history } from './wire.js';
 
 /**
@@ -19,7 +20,7 @@ export function createPast({ room, timeline, request, onChange }) {
       onChange();
     } catch (why) {
       // A lost link says so itself; the button stays for another try.
-      if (why instanceof Refused) alarm(why.message);
+      if (why instanceof Refused) alarm(reasonOf(why.body));
     }
   }
 

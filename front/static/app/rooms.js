@@ -30,6 +30,7 @@ export function createRooms({ list, current, here = () => 0, request, onList = (
       count: room === current ? here() || count : count,
     }));
     const look = JSON.stringify(all);
+    onList(all.length);
     // An unchanged list keeps its elements, and with them the focus.
     if (look === shown) return;
     shown = look;
@@ -48,7 +49,6 @@ export function createRooms({ list, current, here = () => 0, request, onList = (
         ),
       ),
     );
-    onList(all.length);
   }
 
   async function refresh() {

@@ -1,6 +1,6 @@
 // From the log and the outbox to the rows of the list: days, groups, holes. Pure; it decides, `messages` draws.
 
-import { dayOf } from './time.js';
+import { dayName, dayOf } from './time.js';
 
 /** Messages of one author within this time form a group. */
 const GROUP_MS = 5 * 60 * 1000;
@@ -13,6 +13,7 @@ const GROUP_MS = 5 * 60 * 1000;
  * @property {boolean} [first] Whether it begins a group.
  * @property {any} [item]
  * @property {number} [day]
+ * @property {boolean} [open] Whether a hole is in the history that still is.
  */
 
 /**
@@ -25,6 +26,7 @@ const GROUP_MS = 5 * 60 * 1000;
 export function makeRows(items, own, me, mood) {
   /** @type {Row[]} */
   const rows = [];
+  const epoch = items.at(-1)?.epoch;
   /** @type {{ user: string, name: string, at: number } | null} */
   let before = null;
   let day = 0;
@@ -35,7 +37,7 @@ export function makeRows(items, own, me, mood) {
     if (today !== day) {
       day = today;
       before = null;
-      rows.push({ key: `d:${key}`, look: String(day), kind: 'day', day });
+      rows.push({ key: `d:${key}`, look: dayName(day), kind: 'day', day });
     }
     const first =
       !before || before.user !== said.user || before.name !== said.name || said.at - before.at > GROUP_MS;
@@ -53,7 +55,9 @@ export function makeRows(items, own, me, mood) {
     } else {
       before = null;
       const key = `${item.kind}:${item.epoch}:${item.seq}`;
-      rows.push({ key, look: item.kind === 'gap' ? `${item.to}${item.reason}` : '', kind: item.kind, item });
+      const open = item.epoch === epoch;
+      const look = item.kind === 'gap' ? `${item.to}${item.reason}${open}` : '';
+      rows.push({ key, look, kind: item.kind, item, open });
     }
   }
   for (const entry of own) {

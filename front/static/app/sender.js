@@ -1,8 +1,13 @@
 // Empties an outbox over a connection, one message at a time: so a refused one never overtakes or is overtaken.
 
 import { Lost, Refused } from './connection.js';
-import { send } from './wire.js';
+import { reasonOf } from './reasons.js';
+import { FRAME_BYTES, send } from './wire.js';
 
+/** Room in a frame for the `id`. */
+const ID_BYTES = 128;
+/** A message whose sending ended the link so often is likely its cause: it must not hold up what follows. */
+const TRIES = 5;
 /** A refusal that may be retried but names no time. */
 const RETRY_MS = 1_000;
 
@@ -24,13 +29,19 @@ export function createSender({ outbox, room, request, onStored, onWait }) {
     if (!entry) return;
     busy = true;
     let wait = 0;
+    const message = send(room, entry.text);
     try {
-      outbox.store(entry.id, await request(send(room, entry.text), { id: entry.id }));
+      if (new TextEncoder().encode(JSON.stringify(message)).length > FRAME_BYTES - ID_BYTES) {
+        throw new Refused({ code: 'too_big', text: '' });
+      }
+      outbox.store(entry.id, await request(message, { id: entry.id }));
       onStored();
     } catch (why) {
-      if (why instanceof Lost) ready = false;
-      else if (why instanceof Refused && why.body.retry) wait = why.body.retry_after_ms ?? RETRY_MS;
-      else outbox.fail(entry.id, why instanceof Error ? why.message : String(why));
+      if (why instanceof Lost) {
+        ready = false;
+        if (why.sent && outbox.tried(entry.id) >= TRIES) outbox.fail(entry.id, '');
+      } else if (why instanceof Refused && why.body.retry) wait = why.body.retry_after_ms ?? RETRY_MS;
+      else outbox.fail(entry.id, why instanceof Refused ? reasonOf(why.body) : String(why));
     }
     if (wait) {
       onWait(Date.now() + wait);

@@ -1,6 +1,8 @@
 // Who this tab is: a secret in `sessionStorage`, so that a reload is the same person and another tab another one. A
 // duplicated tab inherits a copy of the storage; a lock named after the secret shows that, and the copy begins anew.
 
+import { browser, tab } from './storage.js';
+
 const SECRET = 'madang.session';
 const NAME = 'madang.name';
 
@@ -34,26 +36,26 @@ function hold(secret, signal) {
  * @returns {Promise<{ secret: string | undefined, copied: boolean }>} `copied` when another tab lives with it.
  */
 export async function claim() {
-  const secret = sessionStorage.getItem(SECRET) ?? undefined;
+  const secret = tab.getItem(SECRET) ?? undefined;
   if (!secret || (await hold(secret, AbortSignal.timeout(HANDOVER_MS)))) return { secret, copied: false };
-  sessionStorage.removeItem(SECRET);
+  tab.removeItem(SECRET);
   return { secret: undefined, copied: true };
 }
 
 /** Keeps the secret that the server gave. @param {string} secret */
 export function keep(secret) {
-  if (sessionStorage.getItem(SECRET) === secret) return;
-  sessionStorage.setItem(SECRET, secret);
+  if (tab.getItem(SECRET) === secret) return;
+  tab.setItem(SECRET, secret);
   void hold(secret);
 }
 
 /** The name of this tab; else the last one used in this browser. */
 export function rememberedName() {
-  return sessionStorage.getItem(NAME) ?? localStorage.getItem(NAME) ?? '';
+  return tab.getItem(NAME) ?? browser.getItem(NAME) ?? '';
 }
 
 /** @param {string} name Empty to be a guest. */
 export function rememberName(name) {
-  sessionStorage.setItem(NAME, name);
-  if (name) localStorage.setItem(NAME, name);
+  tab.setItem(NAME, name);
+  if (name) browser.setItem(NAME, name);
 }

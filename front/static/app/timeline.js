@@ -34,6 +34,11 @@ export class Timeline {
       this.epoch = epoch;
       this.last = 0;
       this.#waiting = top > 0;
+    } else if (top < this.last) {
+      // The server knows less than was seen here; what it says from now on is new.
+      this.items.push({ kind: 'epoch', epoch, seq: 0 });
+      this.last = 0;
+      this.#waiting = top > 0;
     } else if (resume === 'fresh') {
       this.#waiting = top > this.last;
     }
@@ -82,7 +87,7 @@ export class Timeline {
    * @param {Gap} [filling] The hole that it was asked for.
    */
   page({ epoch, first, messages }, filling) {
-    if (epoch !== this.epoch) return;
+    if (epoch !== this.epoch || (filling && filling.epoch !== epoch)) return;
     this.first = first;
     const era = this.#era();
     const items = this.items.slice(era).filter((item) => item !== filling);
@@ -93,7 +98,11 @@ export class Timeline {
       const reached = messages.reduce((most, message) => Math.max(most, message.seq), 0);
       // Nothing came although something was missing: it is gone for good.
       if (!messages.length) items.push({ ...filling, reason: 'expired' });
-      else if (reached < filling.to) items.push({ ...filling, seq: reached + 1 });
+      else {
+        const begins = messages[0].seq;
+        if (begins > filling.seq) items.push({ ...filling, to: Math.min(begins - 1, filling.to), reason: 'expired' });
+        if (reached < filling.to) items.push({ ...filling, seq: reached + 1 });
+      }
     }
     items.sort((a, b) => a.seq - b.seq);
     this.items = [...this.items.slice(0, era), ...items];

@@ -4,6 +4,8 @@ export const SUBPROTOCOL = 'chat.v1';
 
 /** Messages that a first look into a room shows. */
 export const FIRST_LOOK = 50;
+/** A frame larger than this ends the connection, whatever is in it. */
+export const FRAME_BYTES = 64 * 1024;
 /** Messages that a page of history holds. */
 export const PAGE = 100;
 
@@ -14,6 +16,12 @@ export const hello = ({ name, session, rooms }) => ({ type: 'hello', name, sessi
 
 /** @param {string} room @param {string} text */
 export const send = (room, text) => ({ type: 'send', room, text });
+
+/** @param {string} room @param {object} from A position, or how much of the past to show. */
+export const join = (room, from) => ({ type: 'join', room, ...from });
+
+/** @param {string} room */
+export const leave = (room) => ({ type: 'leave', room });
 
 /** @param {string} room */
 export const typing = (room) => ({ type: 'typing', room });
