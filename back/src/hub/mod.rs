@@ -137,7 +137,7 @@ impl Hub {
         outlet: &Arc<Outlet>,
         person: Person,
         ask: &Ask,
-        before: Option<Membership>,
+        mut before: Option<Membership>,
     ) -> Option<Membership> {
         let name = room.name();
         let mut bounds = self.history.bounds(name).await;
@@ -148,12 +148,12 @@ impl Hub {
             _ => (0, 0),
         };
         let member = Arc::new(Member::new(Arc::clone(outlet)));
-        if let Some(before) = before {
-            before.hand_over();
-        }
         let inside = room.with_presence(|presence| {
             if !outlet.is_open() {
                 return false;
+            }
+            if let Some(before) = before.take() {
+                before.hand_over();
             }
             presence.join(&person.user, &person.name, outlet.connection(), Instant::now());
             // While presence is locked nothing is told of it, so what follows `head` in the log follows this state.
@@ -177,6 +177,8 @@ impl Hub {
             outlet.fall_behind(Box::new(Cursor::joining(&room, &member, plan.after, head.offset)));
             true
         });
+        // Where nothing followed it, the membership before ends here, with the grace of a lost connection.
+        drop(before);
         inside.then_some(Membership { room, member, person, inside })
     }
 
