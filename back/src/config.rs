@@ -16,7 +16,8 @@ use crate::{
 /// Connections of the descriptor limit that stay free for files, logs and refusals: a tenth.
 const DESCRIPTORS_IN_TEN: u64 = 9;
 
-/// Madang's chat server. Every flag has an environment variable; a flag wins over it. In limits, 0 means none.
+/// Madang's chat server. Every flag has an environment variable; a flag wins over it. 0 means no limit; for closing,
+/// draining and presence it means at once.
 #[derive(Debug, Parser)]
 #[command(name = "back", version, about, long_about = None)]
 struct Args {

@@ -1,9 +1,9 @@
 //! One connection from its handshake to its last byte: reads frames, has them heard, writes what waits, and says
 //! goodbye properly. It knows nothing of rooms.
 
-use std::{future::poll_fn, io, pin::pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, pin::pin, sync::Arc, task::ready, time::Duration};
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use shared::{CloseCode, limits};
 use tokio::time::timeout;
 use tokio_tungstenite::{
@@ -87,9 +87,9 @@ impl Drop for AbortOnDrop {
 /// Reads messages and has them heard, one after the other.
 async fn read(mut websocket: WebSocketStream<Socket>, outlet: &Outlet, mut speech: Speech) -> Heard {
     loop {
-        let next = poll_fn(|cx| match outlet.poll_readable(cx) {
-            std::task::Poll::Ready(()) => websocket.poll_next_unpin(cx),
-            std::task::Poll::Pending => std::task::Poll::Pending,
+        let next = poll_fn(|cx| {
+            ready!(outlet.poll_readable(cx));
+            websocket.poll_next_unpin(cx)
         })
         .await;
         let message = match next {
@@ -106,7 +106,7 @@ async fn read(mut websocket: WebSocketStream<Socket>, outlet: &Outlet, mut speec
             Message::Binary(bytes) => speech.hear_binary(outlet, &bytes).await,
             Message::Close(_) => {
                 // Moves tungstenite's answer into the outlet's queue.
-                _ = futures_util::SinkExt::flush(&mut websocket).await;
+                _ = websocket.flush().await;
                 outlet.seal();
                 return Heard::Closing;
             }

@@ -106,7 +106,8 @@ impl Server {
         };
         shutdown.cancel();
         tracing::info!(connections = hub.people().count(), "stopping");
-        shutdown::drain(hub.people(), config.drain).await;
+        shutdown::say_goodbye(hub.people(), config.drain).await;
+        // Closing handshakes included: a process that ends before them resets connections whose Close is on its way.
         tasks.close();
         _ = timeout(config.drain.max(config.patience.close * 2), tasks.wait()).await;
         match fault {

@@ -5,19 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A token bucket: `per_second` tokens flow in, at most `burst` are kept.
+/// A token bucket: `per_second` tokens flow in, at most `burst` are kept. Kept as one instant, as the generic cell rate
+/// algorithm does (ITU-T I.371).
 #[derive(Debug, Clone)]
 pub struct Bucket {
     per_second: u32,
     burst: u32,
-    /// The moment at which the bucket was, or would have been, empty; a token is `1 / per_second` of time.
-    empty_at: Option<Instant>,
+    /// When the bucket will be full again; `None` while nothing was taken. A token is `1 / per_second` of time.
+    full_at: Option<Instant>,
 }
 
 impl Bucket {
     /// A full bucket. `per_second` 0 means no limit.
     pub fn new(per_second: u32, burst: u32) -> Self {
-        Self { per_second, burst, empty_at: None }
+        Self { per_second, burst, full_at: None }
     }
 
     /// Takes a token.
@@ -29,13 +30,13 @@ impl Bucket {
             return Ok(());
         }
         let token = Duration::from_secs(1) / self.per_second;
-        let full = token * self.burst;
-        let filled = self.empty_at.map_or(full, |empty_at| now.saturating_duration_since(empty_at).min(full));
-        if filled < token {
-            return Err(token - filled);
+        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now)) + token;
+        let owed = full_at - now;
+        let most = token * self.burst;
+        if owed > most {
+            return Err(owed - most);
         }
-        // Time that would make `now - x` underflow is time in which the bucket was full anyway.
-        self.empty_at = now.checked_sub(filled - token).or(Some(now));
+        self.full_at = Some(full_at);
         Ok(())
     }
 }
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_burst_and_then_the_rate() {
-        let start = Instant::now() + Duration::from_secs(100);
+        let start = Instant::now();
         let mut bucket = Bucket::new(10, 20);
         for _ in 0..20 {
             bucket.take(start).unwrap();

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use shared::CloseCode;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -39,23 +39,16 @@ pub fn on_signal(token: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
-/// Says `bye` 4200 to everybody within `window`, each with its own time to come back, and waits until they are gone, at
-/// most `window` again.
-pub async fn drain(people: &People, window: Duration) {
+/// Says `bye` 4200 to everybody within `window`, each with its own time to come back.
+pub async fn say_goodbye(people: &People, window: Duration) {
     let begun = Instant::now();
     // A hash map's order is as good as a shuffled one.
     let outlets = people.outlets();
-    let spread = outlets.len() as u64;
-    let step = window.min(Duration::from_millis(1) * (outlets.len() as u32 / PER_MILLISECOND));
+    let pace = window.min(Duration::from_millis(1) * (outlets.len() as u32 / PER_MILLISECOND));
     for (index, outlet) in outlets.iter().enumerate() {
         outlet.close(CloseCode::Shutdown, Some(RETRY_AFTER_MS + index as u64));
         if index % 64 == 63 {
-            sleep_until(begun + step.mul_f64(index as f64 / spread as f64)).await;
+            sleep_until(begun + pace.mul_f64(index as f64 / outlets.len() as f64)).await;
         }
-    }
-    drop(outlets);
-    let gone_by = Instant::now() + window;
-    while people.count() > 0 && Instant::now() < gone_by {
-        sleep(Duration::from_millis(5)).await;
     }
 }

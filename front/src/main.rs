@@ -32,7 +32,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let server = Server::new(config)?;
 
     let stop = CancellationToken::new();
-    shutdown::on_signals(stop.clone())?;
+    shutdown::on_signal(stop.clone())?;
     // Scripts and tests wait for exactly this line; a closed standard error is no reason to stop.
     let _ = writeln!(std::io::stderr(), "listening on http://{address}");
     server.run(listener, stop).await?;

@@ -12,7 +12,7 @@ const INTERRUPTED: i32 = 130;
 ///
 /// # Errors
 /// When the signal handlers cannot be installed.
-pub fn on_signals(token: CancellationToken) -> io::Result<()> {
+pub fn on_signal(token: CancellationToken) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {

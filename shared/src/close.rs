@@ -40,11 +40,6 @@ macro_rules! close_codes {
             pub const fn advice(self) -> Advice {
                 match self { $(Self::$name => Advice::$advice,)* }
             }
-
-            /// A sentence for people.
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$name => $sentence,)* }
-            }
         }
     };
 }

@@ -295,15 +295,25 @@ pub struct Page {
     pub more: bool,
 }
 
-/// Writes each message of a page with its `type`, as it is written live.
+/// A message with its `type`, as [`ServerMessage::Message`] writes it, without owning it.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "message")]
+struct Typed<'a> {
+    #[serde(flatten)]
+    message: &'a Message,
+}
+
+/// Writes each message of a page as it is written live.
 fn with_type<S: Serializer>(messages: &[Arc<Message>], serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    #[serde(tag = "type", rename = "message")]
-    struct Typed<'a> {
-        #[serde(flatten)]
-        message: &'a Message,
-    }
     serializer.collect_seq(messages.iter().map(|message| Typed { message }))
+}
+
+impl Message {
+    /// The JSON text of this message: the same bytes live, replayed and on a page.
+    pub fn to_json(&self) -> String {
+        // As in [`ServerMessage::to_json`], nothing in it can fail to serialise.
+        serde_json::to_string(&Typed { message: self }).unwrap_or_default()
+    }
 }
 
 /// What can be wrong. The code is the contract; the text beside it is for people.

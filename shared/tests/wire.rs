@@ -221,6 +221,7 @@ const HELLO: &str = r#"{"type":"message","room":"lobby","seq":42,"user":"u7Zk2mQ
 #[test]
 fn a_message_is_the_same_live_and_on_a_page() {
     server(HELLO, ServerMessage::Message(hello_message()));
+    assert_eq!(hello_message().to_json(), HELLO);
     server(
         &format!(
             r#"{{"type":"page","id":"1","room":"lobby","epoch":"k3J9xQ2a","first":1,"top":42,"messages":[{HELLO}],"more":true}}"#

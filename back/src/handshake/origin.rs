@@ -1,7 +1,7 @@
 //! Which pages may open a connection. A browser sends `Origin` with every handshake and lets no page forge it; without
 //! this check any page on the web could chat as its visitor (cross-site WebSocket hijacking).
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{net::IpAddr, str::FromStr};
 
 use super::{Head, Reply};
 
@@ -10,16 +10,9 @@ use super::{Head, Reply};
 pub struct AllowedOrigin(String);
 
 /// The text is no origin.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an origin is scheme://host or scheme://host:port, as in https://chat.example.org")]
 pub struct OriginError;
-
-impl fmt::Display for OriginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an origin is scheme://host or scheme://host:port, as in https://chat.example.org")
-    }
-}
-
-impl std::error::Error for OriginError {}
 
 impl FromStr for AllowedOrigin {
     type Err = OriginError;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use shared::{GapReason, ServerMessage};
+use shared::{GapReason, Message, ServerMessage};
 
 use super::{
     History,
@@ -118,6 +118,6 @@ impl Cursor {
 }
 
 /// The frame of a message; the same bytes whenever it is made.
-pub(super) fn encode(message: &Arc<shared::Message>) -> Bytes {
-    frame::text(&ServerMessage::Message(shared::Message::clone(message)).to_json())
+pub(super) fn encode(message: &Message) -> Bytes {
+    frame::text(&message.to_json())
 }

@@ -109,7 +109,7 @@ impl Hub {
         if let Some(room) = self.rooms().get(name) {
             return Ok(Arc::clone(room));
         }
-        let bounds = self.history.bounds(name).await;
+        let top = self.history.bounds(name).await.top;
         let room = {
             let mut rooms = self.rooms();
             if !rooms.contains_key(name) && rooms.len() >= self.limits.rooms {
@@ -118,7 +118,7 @@ impl Hub {
                     error.limit(self.limits.rooms as u64).hint("join a room that exists, or try later"),
                 ));
             }
-            let new = || Arc::new(Room::new(name.clone(), bounds, self.limits.presence));
+            let new = || Arc::new(Room::new(name.clone(), top, self.limits.presence));
             Arc::clone(rooms.entry(name.clone()).or_insert_with(new))
         };
         // What was published between the look at history and the room's appearance passed it by.

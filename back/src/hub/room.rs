@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use shared::{Epoch, RoomName};
+use shared::RoomName;
 use tokio::sync::Notify;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     presence::{Presence, PresenceTimes},
     segment::{Member, Segment},
 };
-use crate::{frame, history::Bounds, limits::Bucket};
+use crate::{frame, limits::Bucket};
 
 /// Typing notices that a room passes on in a second; each costs one send per member.
 const TYPING_PER_SECOND: u32 = 10;
@@ -26,7 +26,6 @@ const TYPING_PER_SECOND: u32 = 10;
 /// A room that is in memory.
 pub struct Room {
     name: RoomName,
-    epoch: Epoch,
     log: Mutex<Log>,
     segments: Mutex<Vec<Arc<Segment>>>,
     presence: Mutex<Presence>,
@@ -42,12 +41,11 @@ struct Keeper {
 }
 
 impl Room {
-    /// A room whose history has these bounds.
-    pub(super) fn new(name: RoomName, bounds: Bounds, times: PresenceTimes) -> Self {
+    /// A room whose newest message is `top`.
+    pub(super) fn new(name: RoomName, top: u64, times: PresenceTimes) -> Self {
         Self {
             name,
-            epoch: bounds.epoch,
-            log: Mutex::new(Log::new(bounds.top)),
+            log: Mutex::new(Log::new(top)),
             segments: Mutex::default(),
             presence: Mutex::new(Presence::new(times)),
             typing: Mutex::new(Bucket::new(TYPING_PER_SECOND, TYPING_PER_SECOND)),
@@ -58,11 +56,6 @@ impl Room {
     /// Its name.
     pub fn name(&self) -> &RoomName {
         &self.name
-    }
-
-    /// Which history its numbers count in.
-    pub fn epoch(&self) -> &Epoch {
-        &self.epoch
     }
 
     pub(super) fn log(&self) -> MutexGuard<'_, Log> {

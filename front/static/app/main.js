@@ -14,8 +14,8 @@ import { page } from './page.js';
 import { createPast } from './past.js';
 import { drawPeople } from './people.js';
 import { createRooms } from './rooms.js';
-import { Roster } from './roster.js';
 import { reasonOf } from './reasons.js';
+import { Roster } from './roster.js';
 import { makeRows } from './rows.js';
 import { createScroll } from './scroll.js';
 import { createSender } from './sender.js';
@@ -82,7 +82,7 @@ const sender = createSender({
   room,
   request: connection.request,
   // What was stored before its answer got lost may have been replayed already.
-  onStored: () => outbox.seen(timeline.epoch, timeline.last),
+  onSettled: () => outbox.seen(timeline.epoch, timeline.last),
   onWait: (waitUntil) => store.set({ waitUntil }),
 });
 const strays = createStrays({ storage: tab, current: room, request: connection.request, tell: connection.tell });
@@ -103,7 +103,7 @@ const rooms = createRooms({
 const messages = createMessages({
   list: byId('messages'),
   me: () => store.get().me,
-  link: () => ({ ...store.get(), online: store.get().inside }),
+  link: store.get,
   onLoadGap: past.fill,
   onOwn,
 });

@@ -11,7 +11,7 @@ import { t } from './words.js';
  * @param {object} options
  * @param {HTMLElement} options.list
  * @param {() => { user: string, name: string }} options.me
- * @param {() => { online: boolean, waitUntil: number }} options.link
+ * @param {() => { inside: boolean, waitUntil: number }} options.link
  * @param {(gap: any) => Promise<void>} options.onLoadGap
  * @param {(action: 'retry' | 'edit' | 'delete', id: string) => void} options.onOwn
  */
@@ -84,8 +84,8 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
   function fate(entry) {
     if (entry.state === 'stored') return false;
     if (entry.state === 'pending') {
-      const { online, waitUntil } = link();
-      if (!online) return note('fate', t('queued'));
+      const { inside, waitUntil } = link();
+      if (!inside) return note('fate', t('queued'));
       if (waitUntil) return note('fate', t('waiting', { n: Math.max(1, Math.ceil((waitUntil - Date.now()) / 1000)) }));
       return note('fate soon', t('pending'));
     }

@@ -16,10 +16,10 @@ const RETRY_MS = 1_000;
  * @param {import('./outbox.js').Outbox} options.outbox
  * @param {string} options.room
  * @param {(message: object, options: { id: string }) => Promise<any>} options.request
- * @param {() => void} options.onStored
+ * @param {() => void} options.onSettled After each attempt, whatever became of it.
  * @param {(until: number) => void} options.onWait When the server asked for patience; 0 when it is over.
  */
-export function createSender({ outbox, room, request, onStored, onWait }) {
+export function createSender({ outbox, room, request, onSettled, onWait }) {
   let ready = false;
   let busy = false;
 
@@ -35,7 +35,6 @@ export function createSender({ outbox, room, request, onStored, onWait }) {
         throw new Refused({ code: 'too_big', text: '' });
       }
       outbox.store(entry.id, await request(message, { id: entry.id }));
-      onStored();
     } catch (why) {
       if (why instanceof Lost) {
         ready = false;
@@ -49,6 +48,7 @@ export function createSender({ outbox, room, request, onStored, onWait }) {
       onWait(0);
     }
     busy = false;
+    onSettled();
     void pump();
   }
 

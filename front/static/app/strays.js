@@ -25,7 +25,7 @@ export function createStrays({ storage, current, request, tell }) {
     if (!room || room === current) continue;
     const outbox = new Outbox(storage, key);
     if (!outbox.next()) continue;
-    const sender = createSender({ outbox, room, request, onStored: () => done(room), onWait: () => {} });
+    const sender = createSender({ outbox, room, request, onSettled: () => done(room), onWait: () => {} });
     strays.set(room, { outbox, sender });
   }
 
