@@ -1,15 +1,19 @@
 //! The command line: arguments as typed, and the configuration that follows from them. The only place that knows clap.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use clap::{Parser, ValueEnum};
-use shared::limits;
+use clap::{Parser, Subcommand, ValueEnum};
+use shared::{RoomName, limits};
 
 use crate::{
     handshake::AllowedOrigin,
     heartbeat::Patience,
-    history::MemoryLimits,
+    history::{
+        MemoryLimits,
+        sqlite::{Format, SqliteLimits},
+    },
     hub::{HubLimits, PresenceTimes},
+    sabotage::Sabotage,
     session::SessionLimits,
 };
 
@@ -21,12 +25,20 @@ const DESCRIPTORS_IN_TEN: u64 = 9;
 #[derive(Debug, Parser)]
 #[command(name = "back", version, about, long_about = None)]
 struct Args {
+    /// Without a command the server runs
+    #[command(subcommand)]
+    tool: Option<ToolArgs>,
+
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "BACK_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
     listen: SocketAddr,
 
+    /// Directory of what is kept: the file chat.db
+    #[arg(long, env = "BACK_DATA", default_value = "./data", value_name = "DIRECTORY", global = true)]
+    data: PathBuf,
+
     /// Where history is kept
-    #[arg(long, env = "BACK_HISTORY", value_enum, default_value_t = HistoryKind::Memory)]
+    #[arg(long, env = "BACK_HISTORY", value_enum, default_value_t = HistoryKind::Sqlite)]
     history: HistoryKind,
 
     /// Mebibytes of the newest messages that all rooms together hold ready to send
@@ -37,7 +49,20 @@ struct Args {
     #[arg(long, env = "BACK_HISTORY_MESSAGES", default_value_t = 100_000, value_name = "N")]
     history_messages: usize,
 
-    /// Mebibytes of history that are kept in memory
+    /// Days for which messages are kept; 0 is for ever. Only with --history sqlite
+    #[arg(long, env = "BACK_HISTORY_DAYS", default_value_t = 0.0, value_parser = days, value_name = "DAYS")]
+    history_days: f64,
+
+    /// Rooms that may ever have a message, because no number is given twice. Only with --history sqlite
+    #[arg(long, env = "BACK_HISTORY_ROOMS", default_value_t = 100_000, value_name = "N")]
+    history_rooms: usize,
+
+    /// Names of people that are remembered, and ten times as many read markers: those used last. Only with --history
+    /// sqlite
+    #[arg(long, env = "BACK_HISTORY_NAMES", default_value_t = 100_000, value_name = "N")]
+    history_names: usize,
+
+    /// Mebibytes of history that are kept in memory. Only with --history memory
     #[arg(long, env = "BACK_HISTORY_MIB", default_value_t = 256, value_name = "MIB")]
     history_mib: usize,
 
@@ -109,11 +134,96 @@ struct Args {
     /// What to log: error, warn, info, debug, trace, or a filter of tracing
     #[arg(long, env = "BACK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
+
+    /// Break a promise on purpose, or die at a place: for the program that checks whether anybody would notice
+    #[arg(long, env = "BACK_SABOTAGE", value_delimiter = ',', value_name = "WHAT", hide = true)]
+    sabotage: Vec<Sabotage>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ToolArgs {
+    /// Copy history to a file, also while the server runs
+    Backup {
+        /// The copy; must not be there yet
+        file: PathBuf,
+    },
+    /// Write a room's messages to standard output, oldest first
+    Export {
+        /// The room's name
+        #[arg(value_parser = room)]
+        room: RoomName,
+        /// As lines for people, or as the wire's messages
+        #[arg(long, value_enum, default_value_t = FormatArg::Txt)]
+        format: FormatArg,
+    },
+    /// Look whether history is whole; ends with 1 if it is not
+    Check,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatArg {
+    Txt,
+    Jsonl,
+}
+
+/// What the process is to do.
+#[derive(Debug, Clone)]
+pub enum Task {
+    /// Run the server.
+    Serve(Box<Config>),
+    /// Copy the history in `data` to `file`.
+    Backup {
+        /// The data directory.
+        data: PathBuf,
+        /// The copy.
+        file: PathBuf,
+    },
+    /// Write a room's messages to standard output.
+    Export {
+        /// The data directory.
+        data: PathBuf,
+        /// Which room.
+        room: RoomName,
+        /// As what.
+        format: Format,
+    },
+    /// Look whether the history in `data` is whole.
+    Check {
+        /// The data directory.
+        data: PathBuf,
+    },
+}
+
+impl Task {
+    /// Reads the process's arguments and environment; ends the process with a message when they make no sense, or were
+    /// a call for help.
+    pub fn from_process() -> Self {
+        Args::parse().into()
+    }
+}
+
+impl From<Args> for Task {
+    fn from(mut args: Args) -> Self {
+        match args.tool.take() {
+            None => Self::Serve(Box::new(args.into())),
+            Some(ToolArgs::Backup { file }) => Self::Backup { data: args.data, file },
+            Some(ToolArgs::Export { room, format }) => {
+                let format = match format {
+                    FormatArg::Txt => Format::Txt,
+                    FormatArg::Jsonl => Format::Jsonl,
+                };
+                Self::Export { data: args.data, room, format }
+            }
+            Some(ToolArgs::Check) => Self::Check { data: args.data },
+        }
+    }
 }
 
 /// Where history is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum HistoryKind {
+    /// In the file chat.db of --data: ok means on the disk
+    Sqlite,
     /// In memory: a restart forgets it
     Memory,
 }
@@ -125,8 +235,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where history is kept.
     pub history: HistoryKind,
+    /// Its directory.
+    pub data: PathBuf,
     /// How much is kept in memory.
     pub memory: MemoryLimits,
+    /// How much is kept on disk.
+    pub sqlite: SqliteLimits,
     /// Rooms and presence.
     pub hub: HubLimits,
     /// What a session may do.
@@ -143,15 +257,11 @@ pub struct Config {
     pub drain: Duration,
     /// What to log.
     pub log: String,
+    /// What to break on purpose.
+    pub sabotage: Vec<Sabotage>,
 }
 
 impl Config {
-    /// Reads the process's arguments and environment; ends the process with a message when they make no sense, or were
-    /// a call for help.
-    pub fn from_process() -> Self {
-        Args::parse().into()
-    }
-
     /// Reads these arguments, without the program's name.
     ///
     /// # Errors
@@ -168,6 +278,13 @@ impl From<Args> for Config {
         Self {
             listen: args.listen,
             history: args.history,
+            data: args.data,
+            sqlite: SqliteLimits {
+                messages: none_is_all(args.history_messages),
+                age: (args.history_days > 0.0).then(|| Duration::from_secs_f64(args.history_days * DAY)),
+                rooms: none_is_all(args.history_rooms),
+                names: none_is_all(args.history_names),
+            },
             memory: MemoryLimits {
                 messages: none_is_all(args.history_messages),
                 bytes: none_is_all(args.history_mib).saturating_mul(1 << 20),
@@ -195,6 +312,7 @@ impl From<Args> for Config {
             },
             drain: args.drain,
             log: args.log,
+            sabotage: args.sabotage,
         }
     }
 }
@@ -206,6 +324,19 @@ pub fn connections_for(descriptors: u64) -> usize {
 
 /// Longer than anybody waits, and short enough to be added to any instant: a hundred years.
 pub const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Seconds in a day.
+const DAY: f64 = 24.0 * 60.0 * 60.0;
+
+fn days(text: &str) -> Result<f64, String> {
+    let days: f64 = text.parse().map_err(|_| "give days, as in 30 or 0.5".to_owned())?;
+    let most = NEVER.as_secs_f64() / DAY;
+    if (0.0..=most).contains(&days) { Ok(days) } else { Err(format!("give days from 0 (for ever) to {most}")) }
+}
+
+fn room(text: &str) -> Result<RoomName, String> {
+    RoomName::parse(text).map_err(|error| error.to_string())
+}
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "give seconds, as in 5 or 0.25".to_owned())?;

@@ -11,8 +11,8 @@ use shared::{
 
 use crate::{
     frame,
-    history::{Append, Draft, Range},
-    hub::{Hub, Membership, Outlet, Receipt, Registration},
+    history::{Append, Bounds, Change, Query, Range, Unavailable},
+    hub::{Hub, Membership, Outlet, Receipt, Registration, unavailable},
     identity::{self, IdentityError},
     plain::{self, Line},
     session::{Action, Hello, Newcomer, Session, SessionLimits, no_binary},
@@ -85,7 +85,7 @@ impl Speech {
         registration: Registration,
         room: RoomName,
     ) -> Result<Self, IdentityError> {
-        let mut talk = Talk::begin(yard, outlet, registration, None, None, "plain")?;
+        let mut talk = Talk::begin(yard, outlet, registration, None, None, "plain").await?;
         talk.join(None, room, &Ask::Default).await;
         Ok(Self::Plain(Box::new(talk)))
     }
@@ -157,7 +157,7 @@ impl Chat {
         self.outlet.vitals().said_hello();
         let Hello { name, session, rooms } = hello;
         let (yard, outlet) = (self.yard.clone(), Arc::clone(&self.outlet));
-        match Talk::begin(yard, outlet, registration, session, name, SUBPROTOCOL) {
+        match Talk::begin(yard, outlet, registration, session, name, SUBPROTOCOL).await {
             Ok(mut talk) => {
                 for (room, ask) in rooms {
                     let action = talk.session.act(shared::ClientMessage::Join { id: None, room, ask }, Instant::now());
@@ -180,7 +180,7 @@ impl Chat {
 
 impl Talk {
     /// Meets somebody and says welcome.
-    fn begin(
+    async fn begin(
         yard: Yard,
         outlet: Arc<Outlet>,
         mut registration: Registration,
@@ -188,9 +188,19 @@ impl Talk {
         name: Option<Name>,
         protocol: &str,
     ) -> Result<Self, IdentityError> {
+        let may_be_known = session.is_some();
         let token = session.map_or_else(identity::new_session, Ok)?;
         let user = identity::user_of(&token)?;
-        let arrival = registration.identify(&user, name, yard.limits.sends());
+        let stored = if may_be_known && !yard.hub.people().knows(&user) {
+            // Who cannot be looked up comes in all the same, as somebody new.
+            yard.hub.history().name(&user).await.unwrap_or_else(|error| {
+                tracing::error!(conn = outlet.connection(), %error, "a session cannot be looked up");
+                None
+            })
+        } else {
+            None
+        };
+        let arrival = registration.identify(&user, name, stored, yard.limits.sends());
         let SessionLimits { text_bytes, rooms, sends_per_second } = yard.limits;
         outlet.say(&ServerMessage::Welcome(Box::new(Welcome {
             server: SERVER.to_owned(),
@@ -205,8 +215,13 @@ impl Talk {
             history: yard.hub.history().kind().to_owned(),
             limits: Limits { text_bytes, name_chars: limits::NAME_CHARS, rooms, sends_per_second },
         })));
-        let session = Session::new(Person { user, name: arrival.name }, yard.limits, arrival.sends);
-        Ok(Self { yard, outlet, session, memberships: HashMap::new(), _registration: registration })
+        let person = Person { user, name: arrival.name };
+        let session = Session::new(person.clone(), yard.limits, arrival.sends);
+        let talk = Self { yard, outlet, session, memberships: HashMap::new(), _registration: registration };
+        if arrival.is_new_name {
+            talk.append(None, Change::Remember(person)).await;
+        }
+        Ok(talk)
     }
 
     async fn hear_line(&mut self, line: &str) {
@@ -237,22 +252,26 @@ impl Talk {
                     }
                     self.ok(id, OkBody::Done {});
                 }
-                Action::Append(draft) => self.append(*draft).await,
-                Action::Rename(id, name) => self.rename(id, name),
+                Action::Append(draft) => self.append(draft.id.clone(), Change::Say(*draft)).await,
+                Action::Rename(id, name) => self.rename(id, name).await,
                 Action::Typing(room) => {
                     if let Some(membership) = self.memberships.get(&room) {
                         membership.typing();
                     }
                 }
                 Action::History(id, room, range, limit) => Box::pin(self.history(id, room, range, limit)).await,
+                Action::Search(id, room, query, before, limit) => {
+                    Box::pin(self.search(id, room, query, before, limit)).await;
+                }
+                Action::Read(id, room, seq) => self.read(id, room, seq).await,
                 Action::Who(id, room, after) => {
                     let people = self.yard.hub.who(&room, after.as_ref());
                     self.ok(Some(id), people);
                 }
-                Action::Rooms(id) => {
-                    let rooms = Box::pin(self.yard.hub.list()).await;
-                    self.ok(Some(id), OkBody::Rooms { rooms });
-                }
+                Action::Rooms(id) => match Box::pin(self.yard.hub.list()).await {
+                    Ok(rooms) => self.ok(Some(id), OkBody::Rooms { rooms }),
+                    Err(error) => self.error(Some(id), *unavailable(error)),
+                },
                 Action::Quit => {
                     self.memberships.drain().for_each(|(_, membership)| membership.leave());
                     self.outlet.close(CloseCode::Normal, None);
@@ -280,33 +299,85 @@ impl Talk {
         self.ok(id, OkBody::Done {});
         self.session.joined(&name);
         let (before, person) = (self.memberships.remove(&name), self.session.person().clone());
-        if let Some(membership) = self.yard.hub.enter(room, &self.outlet, person, ask, before).await {
-            self.memberships.insert(name, membership);
+        match self.yard.hub.enter(room, &self.outlet, person, ask, before).await {
+            Ok(Some(membership)) => _ = self.memberships.insert(name, membership),
+            Ok(None) => {}
+            Err(error) => {
+                // It was told that it is in; it has to begin again.
+                tracing::error!(conn = self.outlet.connection(), %error, "a client cannot be let in");
+                self.outlet.close(CloseCode::Storage, None);
+            }
         }
     }
 
-    async fn append(&mut self, draft: Draft) {
-        let receipt = Receipt { outlet: Arc::clone(&self.outlet), id: draft.id.clone() };
+    async fn append(&self, id: Option<MessageId>, change: Change) {
+        let receipt = Receipt { outlet: Arc::clone(&self.outlet), id };
         self.outlet.expect_answer();
-        if let Err(append) = self.yard.hub.history().append(Append { draft, receipt }).await {
+        if let Err(append) = self.yard.hub.history().append(Append { change, receipt }).await {
             let error = ErrorBody::new(ErrorCode::StorageUnavailable, "the server is stopping");
             let error = error.id(append.receipt.id).hint("nothing was stored; send it again with the same id");
             self.outlet.answer(Some(frame::text(&ServerMessage::Error(Box::new(error)).to_json())));
         }
     }
 
-    fn rename(&mut self, id: Option<MessageId>, name: Name) {
-        self.yard.hub.people().rename(&self.session.person().user, &name);
+    async fn rename(&mut self, id: Option<MessageId>, name: Name) {
+        let person = Person { name: name.clone(), ..self.session.person().clone() };
+        self.yard.hub.people().rename(&person.user, &name);
         for membership in self.memberships.values_mut() {
             membership.rename(&name);
         }
-        self.ok(id, OkBody::Named { name });
+        self.append(id, Change::Remember(person)).await;
     }
 
-    async fn history(&mut self, id: MessageId, room: RoomName, range: Range, limit: usize) {
+    async fn read(&mut self, id: Option<MessageId>, room: RoomName, seq: u64) {
+        if self.memberships.get(&room).is_some_and(|membership| seq <= membership.room().top()) {
+            self.session.has_read(&room, seq);
+        }
+        let user = self.session.person().user.clone();
+        self.append(id, Change::Read { user, room, seq }).await;
+    }
+
+    async fn history(&self, id: MessageId, room: RoomName, range: Range, limit: usize) {
+        match self.page(id.clone(), room, range, limit).await {
+            Ok(page) => self.outlet.say(&ServerMessage::Page(Box::new(page))),
+            Err(error) => self.error(Some(id), *unavailable(error)),
+        }
+    }
+
+    async fn search(&self, id: MessageId, room: RoomName, query: Query, before: u64, limit: usize) {
+        match self.found(id.clone(), room, query, before, limit).await {
+            Ok(page) => self.outlet.say(&ServerMessage::Page(Box::new(page))),
+            Err(error) => self.error(Some(id), *unavailable(error)),
+        }
+    }
+
+    async fn found(
+        &self,
+        id: MessageId,
+        room: RoomName,
+        query: Query,
+        before: u64,
+        limit: usize,
+    ) -> Result<Page, Unavailable> {
         let history = self.yard.hub.history();
-        let bounds = history.bounds(&room).await;
-        let mut messages = history.read(&room, range, limit).await;
+        let Bounds { epoch, first, top } = history.bounds(&room).await?;
+        // One more than wanted tells whether there are more.
+        let mut messages = history.search(&room, query, before, limit + 1).await?;
+        let mut bytes = 0;
+        let fit = messages.iter().take(limit).take_while(|message| {
+            bytes += message.text.len();
+            bytes <= PAGE_BYTES
+        });
+        let fit = fit.count();
+        let more = messages.len() > fit;
+        messages.truncate(fit);
+        Ok(Page { id, room, epoch, first, top, messages, more })
+    }
+
+    async fn page(&self, id: MessageId, room: RoomName, range: Range, limit: usize) -> Result<Page, Unavailable> {
+        let history = self.yard.hub.history();
+        let bounds = history.bounds(&room).await?;
+        let mut messages = history.read(&room, range, limit).await?;
         let mut bytes: usize = messages.iter().map(|message| message.text.len()).sum();
         while bytes > PAGE_BYTES && messages.len() > 1 {
             let farthest = match range {
@@ -322,7 +393,6 @@ impl Talk {
             Range::After(_) => newer,
             Range::Around(_) => older || newer,
         };
-        let page = Page { id, room, epoch: bounds.epoch, first: bounds.first, top: bounds.top, messages, more };
-        self.outlet.say(&ServerMessage::Page(Box::new(page)));
+        Ok(Page { id, room, epoch: bounds.epoch, first: bounds.first, top: bounds.top, messages, more })
     }
 }

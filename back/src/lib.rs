@@ -15,12 +15,18 @@ pub mod identity;
 pub mod limits;
 pub mod listener;
 pub mod plain;
+pub mod sabotage;
 pub mod scanner;
 pub mod session;
 pub mod shutdown;
 pub mod socket;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     task::JoinSet,
@@ -31,9 +37,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use config::{Config, HistoryKind};
 use conversation::Yard;
 use heartbeat::{Patience, Verdict};
-use history::{Follow, History, Memory, Store, Writer};
+use history::{Fatal, Follow, History, Memory, Sqlite, Store, Writer};
 use hub::{Hub, People, Receipt};
 use listener::Entrance;
+use shared::CloseCode;
+
+/// How long the end waits for what is being written.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
 
 /// A server that is built and does not run yet.
 pub struct Server {
@@ -43,14 +53,27 @@ pub struct Server {
     follow: Follow<Receipt>,
 }
 
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// History cannot be opened.
+    #[error(transparent)]
+    History(#[from] history::sqlite::OpenError),
+    /// The system gives no random bytes.
+    #[error(transparent)]
+    Identity(#[from] identity::IdentityError),
+}
+
 impl Server {
-    /// Builds a server.
+    /// Builds a server, and opens its history.
     ///
     /// # Errors
-    /// When the system gives no random bytes.
-    pub fn build(config: Config) -> Result<Self, identity::IdentityError> {
+    /// When history cannot be opened, or the system gives no random bytes.
+    pub fn build(config: Config) -> Result<Self, BuildError> {
+        sabotage::plan(&config.sabotage);
         let store: Arc<dyn Store> = match config.history {
             HistoryKind::Memory => Arc::new(Memory::new(identity::new_epoch()?, config.memory)),
+            HistoryKind::Sqlite => Arc::new(Sqlite::open(&config.data, config.sqlite)?),
         };
         let (history, writer, follow) = History::open(store);
         let hub = Arc::new(Hub::new(history, config.hub));
@@ -89,29 +112,37 @@ impl Server {
         };
 
         let publisher = Arc::clone(&hub);
-        let mut work = JoinSet::new();
-        work.spawn(writer.run());
+        let mut work: JoinSet<Result<(), Fatal>> = JoinSet::new();
+        let stopper = writer.start(&mut work);
         work.spawn(async move {
             while let Some(batch) = follow.recv().await {
                 publisher.publish(batch);
             }
+            Ok(())
         });
-        work.spawn(sweep(Arc::clone(&hub), config.patience));
+        let sweeper = tokio::spawn(sweep(Arc::clone(&hub), config.patience));
 
         let tasks = TaskTracker::new();
         let fault = tokio::select! {
             () = listener::accept(listener, entrance, connections, &tasks, &shutdown) => None,
-            // None of the three ends while the server runs.
+            // Neither of the two ends while the server runs.
             ended = work.join_next() => Some(ended),
         };
         shutdown.cancel();
         tracing::info!(connections = hub.people().count(), "stopping");
-        shutdown::say_goodbye(hub.people(), config.drain).await;
+        let code = if fault.is_none() { CloseCode::Shutdown } else { CloseCode::Storage };
+        shutdown::say_goodbye(hub.people(), code, config.drain).await;
         // Closing handshakes included: a process that ends before them resets connections whose Close is on its way.
         tasks.close();
         _ = timeout(config.drain.max(config.patience.close * 2), tasks.wait()).await;
+        sweeper.abort();
+        // What was handed in before is committed, and the file is closed.
+        drop(stopper);
+        let finished = timeout(LAST_COMMIT, async { while work.join_next().await.is_some() {} }).await;
         match fault {
-            None => Ok(()),
+            None if finished.is_ok() => Ok(()),
+            None => Err(io::Error::other("history was still being written when the server stopped")),
+            Some(Some(Ok(Err(fatal)))) => Err(io::Error::other(fatal)),
             Some(ended) => Err(io::Error::other(format!("a task that carries the server ended: {ended:?}"))),
         }
     }

@@ -1,29 +1,65 @@
-//! `back`: arguments → configuration → server → run until a signal → exit code.
+//! `back`: arguments → configuration → server → run until a signal → exit code. The tools for its history are beside it.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use anyhow::Context;
-use back::{Server, config::Config, listen, raise_descriptor_limit, shutdown};
+use back::{
+    Server,
+    config::{Config, Task},
+    history::sqlite::{self, Progress},
+    listen, raise_descriptor_limit, shutdown,
+};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let config = Config::from_process();
-    match run(config) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            _ = writeln!(std::io::stderr(), "back: {error:#}");
-            ExitCode::FAILURE
+    let done = match Task::from_process() {
+        Task::Serve(config) => serve(*config).map(|()| ExitCode::SUCCESS),
+        Task::Backup { data, file } => backup(&data, &file),
+        Task::Export { data, room, format } => {
+            let out = &mut io::BufWriter::new(io::stdout().lock());
+            sqlite::export(&data, &room, format, out, progress()).map(|_| ExitCode::SUCCESS).map_err(Into::into)
         }
-    }
+        Task::Check { data } => check(&data),
+    };
+    done.unwrap_or_else(|error| {
+        say(&format!("back: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// Standard error may be closed; that is no reason to stop.
+fn say(line: &str) {
+    _ = writeln!(io::stderr(), "{line}");
+}
+
+fn progress() -> Progress {
+    Progress::new(say)
+}
+
+fn backup(data: &std::path::Path, file: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let bytes = sqlite::backup(data, file, progress())?;
+    say(&format!("{}: {} KiB", file.display(), bytes.div_ceil(1024)));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(data: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let report = sqlite::check(data, progress())?;
+    report.problems.iter().for_each(|problem| say(problem));
+    let verdict = if report.problems.is_empty() { "sound" } else { "damaged" };
+    say(&format!("{verdict}: {} messages in {} rooms", report.messages, report.rooms));
+    Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 #[tokio::main]
-async fn run(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log).with_context(|| format!("--log {} is no filter", config.log))?;
     // A closed standard error is no reason to stop: by default a log line that cannot be written panics where it is
     // made.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     log.log_internal_errors(false).init();
     raise_descriptor_limit();
     let address = config.listen;
@@ -34,7 +70,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     shutdown::on_signal(shutdown.clone())?;
     // This exact line is what scripts wait for; see docs/protocol.md.
-    writeln!(std::io::stderr(), "listening on ws://{}", listener.local_addr()?)?;
+    writeln!(io::stderr(), "listening on ws://{}", listener.local_addr()?)?;
     server.run(listener, shutdown).await?;
     Ok(())
 }

@@ -7,12 +7,12 @@ use std::{
 };
 
 use shared::{
-    Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, Name, Person, Refusal, RoomName, ServerMessage,
-    SessionToken, UserId, limits,
+    Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, Name, OkBody, Person, Refusal, RoomName,
+    ServerMessage, SessionToken, UserId, limits,
 };
 
 use crate::{
-    history::{Draft, Range},
+    history::{Draft, Query, Range, Says},
     limits::{Bucket, SharedBucket},
 };
 
@@ -59,6 +59,10 @@ pub enum Action {
     Typing(RoomName),
     /// Answer with a page of history.
     History(MessageId, RoomName, Range, usize),
+    /// Answer with a page of what is found before a message.
+    Search(MessageId, RoomName, Query, u64, usize),
+    /// Note up to where a room has been read.
+    Read(Option<MessageId>, RoomName, u64),
     /// Answer with a page of people.
     Who(MessageId, RoomName, Option<UserId>),
     /// Answer with the list of rooms.
@@ -144,18 +148,26 @@ pub struct Session {
     rooms: Vec<RoomName>,
     sends: SharedBucket,
     typed: HashMap<RoomName, Instant>,
+    /// The markers that were set on this connection.
+    read: HashMap<RoomName, u64>,
     malformed: Malformed,
 }
 
 impl Session {
     /// Somebody who is in no room yet.
     pub fn new(person: Person, limits: SessionLimits, sends: SharedBucket) -> Self {
-        Self { person, limits, rooms: Vec::new(), sends, typed: HashMap::new(), malformed: Malformed::default() }
+        let (typed, read) = (HashMap::new(), HashMap::new());
+        Self { person, limits, rooms: Vec::new(), sends, typed, read, malformed: Malformed::default() }
     }
 
     /// Who this is.
     pub fn person(&self) -> &Person {
         &self.person
+    }
+
+    /// The marker of this room is here.
+    pub fn has_read(&mut self, room: &RoomName, seq: u64) {
+        self.read.insert(room.clone(), seq);
     }
 
     /// The session is in this room now, and means it where it names none.
@@ -202,9 +214,36 @@ impl Session {
                 let room = self.room(room)?;
                 self.rooms.retain(|other| *other != room);
                 self.typed.remove(&room);
+                self.read.remove(&room);
                 Action::Leave(id, room)
             }
-            ClientMessage::Send { id, room, text, reply_to } => self.send(id, room, text, reply_to, now)?,
+            ClientMessage::Send { id, room, text, reply_to } => {
+                self.check_text(&text)?;
+                if let Some(seq) = reply_to {
+                    check_seq("reply_to", seq)?;
+                }
+                self.say(id, room, Says::Text { text, reply_to }, now)?
+            }
+            ClientMessage::Edit { id, room, seq, text } => {
+                self.check_text(&text)?;
+                check_seq("seq", seq)?;
+                self.say(id, room, Says::Edit { seq, text }, now)?
+            }
+            ClientMessage::Delete { id, room, seq } => {
+                check_seq("seq", seq)?;
+                self.say(id, room, Says::Delete { seq }, now)?
+            }
+            ClientMessage::Read { id, room, seq } => {
+                let room = self.room(room)?;
+                if seq > 0 {
+                    check_seq("seq", seq)?;
+                }
+                if self.read.get(&room).is_some_and(|read| *read >= seq) {
+                    let done = |id| Action::Say(ServerMessage::Ok { id, body: OkBody::Done {} });
+                    return Ok(id.map(done));
+                }
+                Action::Read(id, room, seq)
+            }
             ClientMessage::Name { id, name } => {
                 self.person.name = name.clone();
                 Action::Rename(id, name)
@@ -232,30 +271,23 @@ impl Session {
                 let limit = limit.unwrap_or(limits::DEFAULT_LAST).clamp(1, limits::PAGE_MESSAGES);
                 Action::History(id, self.room_or_current(room)?, range, limit as usize)
             }
+            ClientMessage::Search { id, room, text, before, limit } => {
+                let Some(query) = Query::parse(&text) else {
+                    let error = ErrorBody::new(ErrorCode::BadField, "there is nothing to look for").field("text");
+                    return Err(error.hint("give a word, or the beginning of one").into());
+                };
+                let limit = limit.unwrap_or(limits::DEFAULT_LAST).clamp(1, limits::PAGE_MESSAGES);
+                let before = before.unwrap_or(u64::MAX);
+                Action::Search(id, self.room_or_current(room)?, query, before, limit as usize)
+            }
             ClientMessage::Who { id, room, after } => Action::Who(id, self.room_or_current(room)?, after),
             ClientMessage::Rooms { id } => Action::Rooms(id),
             ClientMessage::Ping { id } => Action::Pong(id),
             ClientMessage::Quit {} => Action::Quit,
-            ClientMessage::Edit { .. }
-            | ClientMessage::Delete { .. }
-            | ClientMessage::Read { .. }
-            | ClientMessage::Search { .. } => {
-                let error = ErrorBody::new(ErrorCode::UnknownType, "this server does not do that yet").field("type");
-                return Err(error
-                    .hint("edit, delete, read and search are in the protocol, and not in this version")
-                    .into());
-            }
         }))
     }
 
-    fn send(
-        &mut self,
-        id: Option<MessageId>,
-        room: Option<RoomName>,
-        text: String,
-        reply_to: Option<u64>,
-        now: Instant,
-    ) -> Result<Action, Refusal> {
+    fn check_text(&self, text: &str) -> Result<(), Refusal> {
         if text.trim().is_empty() {
             return Err(ErrorBody::new(ErrorCode::BadField, "there is nothing to say").field("text").into());
         }
@@ -263,11 +295,16 @@ impl Session {
             let error = ErrorBody::new(ErrorCode::TooBig, format!("the text has {} bytes", text.len())).field("text");
             return Err(error.limit(self.limits.text_bytes as u64).hint("send it in parts").into());
         }
-        if reply_to.is_some_and(|seq| seq == 0 || seq > limits::MAX_SAFE_INTEGER) {
-            return Err(ErrorBody::new(ErrorCode::BadField, "reply_to is the seq of a message")
-                .field("reply_to")
-                .into());
-        }
+        Ok(())
+    }
+
+    fn say(
+        &mut self,
+        id: Option<MessageId>,
+        room: Option<RoomName>,
+        says: Says,
+        now: Instant,
+    ) -> Result<Action, Refusal> {
         let room = self.room(room)?;
         if let Err(wait) = self.sends.take(now) {
             // Rounded up: who waits exactly so long is let through.
@@ -279,7 +316,7 @@ impl Session {
                 .into());
         }
         let Person { user, name } = self.person.clone();
-        Ok(Action::Append(Box::new(Draft { room, user, name, text, reply_to, id })))
+        Ok(Action::Append(Box::new(Draft { room, user, name, id, says })))
     }
 
     /// A room that the session is in: the one that is named, or the one joined last.
@@ -291,6 +328,13 @@ impl Session {
     fn room_or_current(&self, named: Option<RoomName>) -> Result<RoomName, Refusal> {
         named.or_else(|| self.rooms.last().cloned()).ok_or_else(|| not_joined().into())
     }
+}
+
+fn check_seq(field: &str, seq: u64) -> Result<(), Refusal> {
+    if seq > 0 && seq <= limits::MAX_SAFE_INTEGER {
+        return Ok(());
+    }
+    Err(ErrorBody::new(ErrorCode::BadField, format!("{field} is the seq of a message")).field(field).into())
 }
 
 fn not_joined() -> ErrorBody {

@@ -39,14 +39,14 @@ pub fn on_signal(token: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
-/// Says `bye` 4200 to everybody within `window`, each with its own time to come back.
-pub async fn say_goodbye(people: &People, window: Duration) {
+/// Says `bye` to everybody within `window`, each with its own time to come back.
+pub async fn say_goodbye(people: &People, code: CloseCode, window: Duration) {
     let begun = Instant::now();
     // A hash map's order is as good as a shuffled one.
     let outlets = people.outlets();
     let pace = window.min(Duration::from_millis(1) * (outlets.len() as u32 / PER_MILLISECOND));
     for (index, outlet) in outlets.iter().enumerate() {
-        outlet.close(CloseCode::Shutdown, Some(RETRY_AFTER_MS + index as u64));
+        outlet.close(code, Some(RETRY_AFTER_MS + index as u64));
         if index % 64 == 63 {
             sleep_until(begun + pace.mul_f64(index as f64 / outlets.len() as f64)).await;
         }

@@ -31,8 +31,12 @@ pub enum ServerMessage {
         count: usize,
         /// The first 50 of them, by user id; `who` reads the rest.
         users: Vec<Person>,
+        /// The newest message that this person has marked as read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read: Option<u64>,
     },
-    /// Somebody said something. Live and replayed bytes are identical, and identical for every receiver.
+    /// Somebody said something. Live and replayed bytes are identical, and identical for every receiver, until the text
+    /// is edited or taken back.
     Message(Message),
     /// The replay is over; what follows is live.
     Synced {
@@ -171,6 +175,12 @@ pub struct Message {
     /// The message that it takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletes: Option<u64>,
+    /// The message that replaced this text last. What it was before is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<u64>,
+    /// The message that took this one back. Its text is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<u64>,
 }
 
 /// A hole in what a client received, said openly.
@@ -238,7 +248,7 @@ pub struct RoomEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OkBody {
-    /// To `send`: stored, at this position.
+    /// To `send`, `edit` and `delete`: stored, at this position.
     Stored {
         /// Which room.
         room: RoomName,
@@ -288,7 +298,7 @@ pub struct Page {
     pub first: u64,
     /// The newest message.
     pub top: u64,
-    /// Ascending by `seq`; each the same object as the `message` that was delivered live.
+    /// Ascending by `seq`, and newest first where they were searched for; each the same object as a `message`.
     #[serde(serialize_with = "with_type")]
     pub messages: Vec<Arc<Message>>,
     /// Whether there are more in the direction that was asked for.

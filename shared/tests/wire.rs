@@ -185,6 +185,20 @@ fn joined_replay_and_synced() {
             resume: Resume::Ok,
             count: 1,
             users: vec![minsu()],
+            read: None,
+        },
+    );
+    server(
+        r#"{"type":"joined","room":"lobby","epoch":"k3J9xQ2a","first":1,"top":42,"resume":"fresh","count":0,"users":[],"read":41}"#,
+        ServerMessage::Joined {
+            room: room(),
+            epoch: epoch(),
+            first: 1,
+            top: 42,
+            resume: Resume::Fresh,
+            count: 0,
+            users: vec![],
+            read: Some(41),
         },
     );
     server(r#"{"type":"synced","room":"lobby","seq":42}"#, ServerMessage::Synced { room: room(), seq: 42 });
@@ -213,6 +227,8 @@ fn hello_message() -> Message {
         reply_to: None,
         edits: None,
         deletes: None,
+        edited: None,
+        deleted: None,
     }
 }
 
@@ -245,6 +261,8 @@ fn replies_edits_and_deletions_point_at_a_seq() {
         &text,
         ServerMessage::Message(Message { reply_to: Some(1), edits: Some(2), deletes: Some(3), ..hello_message() }),
     );
+    let text = HELLO.replace("}", r#","edited":50,"deleted":51}"#);
+    server(&text, ServerMessage::Message(Message { edited: Some(50), deleted: Some(51), ..hello_message() }));
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use shared::{Epoch, Message, MessageId, RoomName, UserId};
+use shared::{Epoch, Message, MessageId, Name, RoomName, UserId};
 
-use super::{Bounds, Draft, Outcome, Range, Refusal, Store};
+use super::{Bounds, Change, Draft, Fatal, Outcome, Query, Range, Refusal, Store, Unavailable, revision};
 
 /// How much is kept. A room that passes `messages`, or the whole that passes `bytes`, gives up its oldest messages, and
 /// whoever asks for them is told `gap{expired}`.
@@ -24,6 +24,12 @@ pub struct MemoryLimits {
 /// dropped, because a room that began at 1 again would give numbers twice.
 const ROOM_COST: usize = 300;
 
+/// About what a read marker costs.
+const MARKER_COST: usize = 200;
+
+/// Messages that a search looks at before it lets the writer go on.
+const SEARCH_STEP: usize = 1_000;
+
 /// Keeps messages in deques.
 pub struct Memory {
     epoch: Epoch,
@@ -36,6 +42,8 @@ struct Kept {
     rooms: HashMap<RoomName, Log>,
     /// Where each `id` was stored, for as long as its message is kept.
     ids: HashMap<(UserId, MessageId), (RoomName, u64)>,
+    /// Up to where each person has read each room.
+    markers: HashMap<(UserId, RoomName), u64>,
     bytes: usize,
 }
 
@@ -61,6 +69,11 @@ impl Log {
     fn index(&self, seq: u64) -> usize {
         (seq.saturating_sub(self.first()) as usize).min(self.messages.len())
     }
+
+    fn get(&self, seq: u64) -> Option<&Arc<Message>> {
+        let entry = self.messages.get(usize::try_from(seq.checked_sub(self.first())?).ok()?);
+        entry.map(|entry| &entry.message)
+    }
 }
 
 /// About what a message costs in memory: its text, and what it takes to hold it (name, ids, their allocations and their
@@ -74,7 +87,7 @@ impl Memory {
     /// it out.
     pub fn new(epoch: Epoch, limits: MemoryLimits) -> Self {
         let rooms = HashMap::from([(RoomName::lobby(), Log::default())]);
-        let kept = Kept { rooms, ids: HashMap::new(), bytes: ROOM_COST };
+        let kept = Kept { rooms, bytes: ROOM_COST, ..Kept::default() };
         Self { epoch, limits, kept: Mutex::new(kept) }
     }
 
@@ -83,18 +96,18 @@ impl Memory {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn commit_one(&self, kept: &mut Kept, draft: Draft, now_ms: u64) -> Outcome {
+    fn say(&self, kept: &mut Kept, draft: Draft, now_ms: u64) -> Result<Outcome, Refusal> {
         let key = draft.id.clone().map(|id| (draft.user.clone(), id));
         if let Some((room, seq)) = key.as_ref().and_then(|key| kept.ids.get(key))
-            && let Some(log) = kept.rooms.get(room)
-            && let Some(entry) = log.messages.get(log.index(*seq))
+            && let Some(message) = kept.rooms.get(room).and_then(|log| log.get(*seq))
         {
-            let (room, seq, at) = (room.clone(), *seq, entry.message.at);
-            return Outcome::Duplicate { epoch: self.epoch.clone(), room, seq, at };
+            let (room, seq, at) = (room.clone(), *seq, message.at);
+            return Ok(Outcome::Duplicate { epoch: self.epoch.clone(), room, seq, at });
         }
+        let target = draft.says.target().map(|seq| self.target(kept, &draft, seq)).transpose()?;
         if !kept.rooms.contains_key(&draft.room) {
             if kept.rooms.len() * ROOM_COST >= self.limits.bytes / 2 {
-                return Outcome::Refused(Refusal::TooManyRooms);
+                return Err(Refusal::TooManyRooms);
             }
             kept.bytes += ROOM_COST;
         }
@@ -102,27 +115,51 @@ impl Memory {
         log.top += 1;
         // A clock that was set back must not make a room's times run backwards.
         log.at = log.at.max(now_ms);
-        let message = Arc::new(Message {
-            room: draft.room,
-            seq: log.top,
-            user: draft.user,
-            name: draft.name,
-            text: draft.text,
-            at: log.at,
-            reply_to: draft.reply_to,
-            edits: None,
-            deletes: None,
-        });
+        let id = draft.id.clone();
+        let message = Arc::new(revision::number(draft, log.top, log.at));
         kept.bytes += cost(&message);
-        log.messages.push_back(Entry { message: Arc::clone(&message), id: draft.id });
+        log.messages.push_back(Entry { message: Arc::clone(&message), id });
         if let Some(key) = key {
             kept.ids.insert(key, (message.room.clone(), message.seq));
         }
-        if log.messages.len() > self.limits.messages {
-            let room = message.room.clone();
-            kept.expire(&room, 1);
+        let mut revised = Vec::new();
+        if let Some(target) = target {
+            let overtaken = target.edited.and_then(|seq| kept.get(&message.room, seq));
+            revised.push(revision::revised(&target, &message));
+            revised.extend(overtaken.map(|edit| revision::overtaken(&edit, &message)));
         }
-        Outcome::Stored { epoch: self.epoch.clone(), message }
+        let revised: Vec<Arc<Message>> = revised.into_iter().map(Arc::new).collect();
+        revised.iter().for_each(|message| kept.replace(message));
+        if kept.rooms.get(&message.room).is_some_and(|log| log.messages.len() > self.limits.messages) {
+            kept.expire(&message.room, 1);
+        }
+        Ok(Outcome::Stored { epoch: self.epoch.clone(), message, revised })
+    }
+
+    fn target(&self, kept: &Kept, draft: &Draft, seq: u64) -> Result<Arc<Message>, Refusal> {
+        let target = kept.get(&draft.room, seq);
+        revision::may_change(seq, &self.bounds_of(kept, &draft.room), target.as_deref(), &draft.user)?;
+        target.ok_or(Refusal::NoSuchMessage)
+    }
+
+    fn mark(&self, kept: &mut Kept, user: UserId, room: RoomName, seq: u64) -> Result<Outcome, Refusal> {
+        if seq > self.bounds_of(kept, &room).top {
+            return Err(Refusal::NotYet);
+        }
+        let full = (kept.markers.len() + 1) * MARKER_COST > self.limits.bytes / 8;
+        let key = (user, room);
+        if full && !kept.markers.contains_key(&key) {
+            // They are a convenience: somebody begins to count anew.
+            kept.markers.clear();
+        }
+        let marker = kept.markers.entry(key).or_default();
+        *marker = seq.max(*marker);
+        Ok(Outcome::Read)
+    }
+
+    fn bounds_of(&self, kept: &Kept, room: &RoomName) -> Bounds {
+        let (first, top) = kept.rooms.get(room).map_or((1, 0), |log| (log.first(), log.top));
+        Bounds { epoch: self.epoch.clone(), first, top }
     }
 
     /// Over the limit of bytes every room gives up its oldest eighth: one look at all rooms pays for many messages.
@@ -145,6 +182,20 @@ impl Memory {
 }
 
 impl Kept {
+    fn get(&self, room: &RoomName, seq: u64) -> Option<Arc<Message>> {
+        self.rooms.get(room).and_then(|log| log.get(seq)).cloned()
+    }
+
+    /// Puts another version of a message in its place.
+    fn replace(&mut self, message: &Arc<Message>) {
+        let Some(log) = self.rooms.get_mut(&message.room) else { return };
+        let index = log.index(message.seq);
+        if let Some(entry) = log.messages.get_mut(index) {
+            self.bytes = self.bytes + cost(message) - cost(&entry.message);
+            entry.message = Arc::clone(message);
+        }
+    }
+
     fn expire(&mut self, room: &RoomName, count: usize) {
         let Some(log) = self.rooms.get_mut(room) else { return };
         for entry in log.messages.drain(..count.min(log.messages.len())) {
@@ -161,22 +212,33 @@ impl Store for Memory {
         "memory"
     }
 
-    fn commit(&self, drafts: Vec<Draft>, now_ms: u64) -> Vec<Outcome> {
+    fn blocks(&self) -> bool {
+        false
+    }
+
+    fn commit(&self, changes: Vec<Change>, now_ms: u64) -> Result<Vec<Outcome>, Fatal> {
         let mut kept = self.kept();
-        let outcomes = drafts.into_iter().map(|draft| self.commit_one(&mut kept, draft, now_ms)).collect();
+        let outcomes = changes.into_iter().map(|change| {
+            let outcome = match change {
+                Change::Say(draft) => self.say(&mut kept, draft, now_ms),
+                Change::Read { user, room, seq } => self.mark(&mut kept, user, room, seq),
+                // The hub remembers it as long as this does: until the process ends.
+                Change::Remember(person) => Ok(Outcome::Remembered(person.name)),
+            };
+            outcome.unwrap_or_else(Outcome::Refused)
+        });
+        let outcomes = outcomes.collect();
         self.shrink(&mut kept);
-        outcomes
+        Ok(outcomes)
     }
 
-    fn bounds(&self, room: &RoomName) -> Bounds {
-        let kept = self.kept();
-        let (first, top) = kept.rooms.get(room).map_or((1, 0), |log| (log.first(), log.top));
-        Bounds { epoch: self.epoch.clone(), first, top }
+    fn bounds(&self, room: &RoomName) -> Result<Bounds, Unavailable> {
+        Ok(self.bounds_of(&self.kept(), room))
     }
 
-    fn read(&self, room: &RoomName, range: Range, limit: usize) -> Vec<Arc<Message>> {
+    fn read(&self, room: &RoomName, range: Range, limit: usize) -> Result<Vec<Arc<Message>>, Unavailable> {
         let kept = self.kept();
-        let Some(log) = kept.rooms.get(room) else { return Vec::new() };
+        let Some(log) = kept.rooms.get(room) else { return Ok(Vec::new()) };
         let (from, to) = match range {
             Range::After(seq) => {
                 let from = log.index(seq.saturating_add(1));
@@ -192,117 +254,105 @@ impl Store for Memory {
             }
         };
         let to = to.min(log.messages.len());
-        log.messages.range(from.min(to)..to).map(|entry| Arc::clone(&entry.message)).collect()
+        Ok(log.messages.range(from.min(to)..to).map(|entry| Arc::clone(&entry.message)).collect())
     }
 
-    fn size_after(&self, room: &RoomName, seq: u64, limit: usize) -> (usize, usize) {
+    fn size_after(&self, room: &RoomName, seq: u64, limit: usize) -> Result<(usize, usize), Unavailable> {
         let kept = self.kept();
-        let Some(log) = kept.rooms.get(room) else { return (0, 0) };
+        let Some(log) = kept.rooms.get(room) else { return Ok((0, 0)) };
         let missed = log.messages.range(log.index(seq.saturating_add(1))..).take(limit);
-        missed.fold((0, 0), |(count, bytes), entry| (count + 1, bytes + entry.message.text.len()))
+        Ok(missed.fold((0, 0), |(count, bytes), entry| (count + 1, bytes + entry.message.text.len())))
     }
 
-    fn rooms(&self) -> Vec<(RoomName, u64)> {
+    fn search(
+        &self,
+        room: &RoomName,
+        query: &Query,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Message>>, Unavailable> {
+        let mut found = Vec::new();
+        let mut before = before;
+        while found.len() < limit {
+            let step = self.read(room, Range::Before(before), SEARCH_STEP)?;
+            let Some(oldest) = step.first() else { break };
+            before = oldest.seq;
+            let hits = step.iter().rev().filter(|message| message.edits.is_none() && query.matches(&message.text));
+            found.extend(hits.take(limit - found.len()).cloned());
+        }
+        Ok(found)
+    }
+
+    fn marker(&self, room: &RoomName, user: &UserId) -> Result<Option<u64>, Unavailable> {
+        Ok(self.kept().markers.get(&(user.clone(), room.clone())).copied())
+    }
+
+    fn name(&self, _: &UserId) -> Result<Option<Name>, Unavailable> {
+        Ok(None)
+    }
+
+    fn rooms(&self, limit: usize) -> Result<Vec<(RoomName, u64)>, Unavailable> {
         let kept = self.kept();
-        kept.rooms.iter().filter(|(_, log)| log.top > 0).map(|(room, log)| (room.clone(), log.top)).collect()
+        let held = kept.rooms.iter().filter(|(_, log)| log.top > 0);
+        let mut rooms: Vec<(RoomName, u64)> = held.map(|(room, log)| (room.clone(), log.top)).collect();
+        rooms.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        rooms.truncate(limit);
+        Ok(rooms)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::Name;
-
     use super::*;
+    use crate::history::contract::{room, say};
 
     fn memory(messages: usize, bytes: usize) -> Memory {
         Memory::new(Epoch::parse("e").unwrap(), MemoryLimits { messages, bytes })
     }
 
-    fn draft(room: &str, text: &str, id: Option<&str>) -> Draft {
-        Draft {
-            room: RoomName::parse(room).unwrap(),
-            user: UserId::parse("u7Zk2mQ0aB-_x9Yc").unwrap(),
-            name: Name::parse("kim").unwrap(),
-            text: text.to_owned(),
-            reply_to: None,
-            id: id.map(|id| MessageId::parse(id).unwrap()),
-        }
-    }
-
-    fn seqs(messages: &[Arc<Message>]) -> Vec<u64> {
-        messages.iter().map(|message| message.seq).collect()
-    }
-
     #[test]
-    fn numbers_have_no_holes_per_room() {
-        let memory = memory(100, 1 << 20);
-        memory.commit((0..5).map(|i| draft(if i % 2 == 0 { "a" } else { "b" }, "x", None)).collect(), 1);
-        let a = RoomName::parse("a").unwrap();
-        assert_eq!(seqs(&memory.read(&a, Range::After(0), 10)), [1, 2, 3]);
-        assert_eq!(memory.bounds(&RoomName::parse("b").unwrap()).top, 2);
-        assert_eq!(
-            memory.bounds(&RoomName::parse("none").unwrap()),
-            Bounds { epoch: Epoch::parse("e").unwrap(), first: 1, top: 0 }
-        );
-    }
-
-    #[test]
-    fn the_same_id_is_stored_once_and_answered_with_the_first_number() {
-        let memory = memory(100, 1 << 20);
-        let outcomes =
-            memory.commit(vec![draft("a", "x", Some("1")), draft("a", "y", Some("2")), draft("a", "x", Some("1"))], 7);
-        assert!(matches!(&outcomes[2], Outcome::Duplicate { seq: 1, at: 7, .. }));
-        assert_eq!(memory.bounds(&RoomName::parse("a").unwrap()).top, 2);
-    }
-
-    #[test]
-    fn a_room_keeps_its_newest_messages() {
+    fn what_is_no_longer_kept_costs_no_memory() {
         let memory = memory(10, 1 << 20);
         for i in 0..25 {
-            memory.commit(vec![draft("a", "x", Some(&i.to_string()))], 1);
+            memory.commit(vec![say("a", "x", Some(&i.to_string()))], 1).unwrap();
         }
-        let a = RoomName::parse("a").unwrap();
-        assert_eq!((memory.bounds(&a).first, memory.bounds(&a).top), (16, 25));
-        assert_eq!(seqs(&memory.read(&a, Range::After(0), 3)), [16, 17, 18]);
-        assert_eq!(seqs(&memory.read(&a, Range::Before(18), 5)), [16, 17]);
-        assert_eq!(seqs(&memory.read(&a, Range::Before(26), 2)), [24, 25]);
-        assert_eq!(seqs(&memory.read(&a, Range::Around(20), 5)), [18, 19, 20, 21, 22]);
-        assert_eq!(seqs(&memory.read(&a, Range::After(25), 5)), [0; 0]);
-        assert_eq!(seqs(&memory.read(&a, Range::After(u64::MAX), 5)), [0; 0]);
-        // What is no longer kept is no longer known: its id is free again, and costs no memory.
         assert_eq!(memory.kept().ids.len(), 10);
     }
 
     #[test]
     fn the_whole_is_bounded_in_bytes_and_the_large_rooms_pay() {
         let memory = memory(usize::MAX, 100_000);
-        memory.commit(vec![draft("small", "x", None)], 1);
+        memory.commit(vec![say("small", "x", None)], 1).unwrap();
         for _ in 0..1000 {
-            memory.commit(vec![draft("large", &"x".repeat(1000), None)], 1);
+            memory.commit(vec![say("large", &"x".repeat(1000), None)], 1).unwrap();
         }
         assert!(memory.kept().bytes <= 100_000);
-        assert_eq!(memory.bounds(&RoomName::parse("small").unwrap()).first, 1);
-        assert_eq!(memory.bounds(&RoomName::parse("large").unwrap()).top, 1000);
+        assert_eq!(memory.bounds(&room("small")).unwrap().first, 1);
+        assert_eq!(memory.bounds(&room("large")).unwrap().top, 1000);
     }
 
     #[test]
     fn rooms_of_one_message_are_bounded_too() {
         let memory = memory(usize::MAX, 100_000);
-        let drafts = (0..1000).map(|room| draft(&format!("r{room}"), &"x".repeat(1000), None)).collect();
-        let refused = memory.commit(drafts, 1).iter().filter(|outcome| matches!(outcome, Outcome::Refused(_))).count();
+        let changes = (0..1000).map(|room| say(&format!("r{room}"), &"x".repeat(1000), None)).collect();
+        let outcomes = memory.commit(changes, 1).unwrap();
+        let refused = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Refused(_))).count();
         assert!(memory.kept().bytes <= 100_000);
         assert_eq!(refused, 1000 + 1 - 100_000usize.div_ceil(2 * ROOM_COST), "names take at most half");
         // Whoever is in a room that exists, and in the lobby, goes on; and no number is given twice.
-        let outcomes = memory.commit(vec![draft("r0", "y", None), draft("lobby", "y", None)], 1);
+        let outcomes = memory.commit(vec![say("r0", "y", None), say("lobby", "y", None)], 1).unwrap();
         assert!(matches!(&outcomes[0], Outcome::Stored { message, .. } if message.seq == 2));
         assert!(matches!(&outcomes[1], Outcome::Stored { message, .. } if message.seq == 1));
     }
 
     #[test]
-    fn a_clock_set_back_does_not_turn_a_rooms_time_back() {
-        let memory = memory(10, 1 << 20);
-        memory.commit(vec![draft("a", "x", None)], 1000);
-        let outcomes = memory.commit(vec![draft("a", "y", None)], 10);
-        assert!(matches!(&outcomes[0], Outcome::Stored { message, .. } if message.at == 1000));
+    fn markers_are_bounded() {
+        let memory = memory(10, 80_000);
+        memory.commit(vec![say("a", "x", None)], 1).unwrap();
+        for n in 0..1_000 {
+            let user = crate::history::contract::user(n);
+            memory.commit(vec![Change::Read { user, room: room("a"), seq: 1 }], 1).unwrap();
+        }
+        assert!(memory.kept().markers.len() * MARKER_COST <= 80_000 / 8);
     }
 }

@@ -4,182 +4,198 @@
 //! message, the [`Follow`] half delivers what was numbered in that order to whoever fans it out, and
 //! [`History::read`] answers from what is kept. Nothing reaches a client that did not come through the follower.
 
+#[cfg(test)]
+mod contract;
 mod memory;
+mod revision;
+pub mod sqlite;
+mod store;
+mod words;
 mod writer;
 
 use std::sync::Arc;
 
-use shared::{Epoch, Message, MessageId, Name, RoomName, UserId};
-use tokio::sync::mpsc;
+use shared::{Message, Name, RoomName, UserId};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use memory::{Memory, MemoryLimits};
-pub use writer::Writer;
+pub use sqlite::Sqlite;
+pub use store::{Bounds, Change, Draft, Fatal, Outcome, Range, Refusal, Says, Store, Unavailable};
+pub use words::Query;
 pub(crate) use writer::unix_ms;
+pub use writer::{Stopper, Writer};
 
-/// Drafts that wait for the writer; beyond that, connections wait before they read on.
+/// Changes that wait for the writer; beyond that, connections wait before they read on.
 const APPEND_QUEUE: usize = 1024;
 
 /// Committed batches that wait for the follower. Fan-out never waits for a client, so a few are enough.
 const FOLLOW_QUEUE: usize = 16;
 
-/// A message before it has a number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
-    /// Which room.
-    pub room: RoomName,
-    /// Who says it.
-    pub user: UserId,
-    /// What they are called.
-    pub name: Name,
-    /// What is said.
-    pub text: String,
-    /// The `seq` that it answers.
-    pub reply_to: Option<u64>,
-    /// The idempotency key: the same one from the same user is stored once.
-    pub id: Option<MessageId>,
-}
+/// Questions that a store on disk answers at once; the others wait. Each holds a thread.
+pub const READERS: usize = 4;
 
-/// What became of a draft.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    /// It is stored under this number.
-    Stored {
-        /// The history that the number counts in.
-        epoch: Epoch,
-        /// The message as everybody will see it.
-        message: Arc<Message>,
-    },
-    /// The same `id` had been stored before, as this.
-    Duplicate {
-        /// The history that the number counts in.
-        epoch: Epoch,
-        /// Where the first one is.
-        room: RoomName,
-        /// Its number.
-        seq: u64,
-        /// When it was numbered, in Unix milliseconds.
-        at: u64,
-    },
-    /// It is certainly not stored.
-    Refused(Refusal),
-}
-
-/// Why a draft was not stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// There is no room for another room.
-    #[error("there are too many rooms")]
-    TooManyRooms,
-}
-
-/// What is kept of a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bounds {
-    /// The history that the numbers count in.
-    pub epoch: Epoch,
-    /// The oldest message that is kept; `top + 1` when there is none.
-    pub first: u64,
-    /// The newest message; 0 before the first.
-    pub top: u64,
-}
-
-/// Which part of a room to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Range {
-    /// The nearest messages with a larger number.
-    After(u64),
-    /// The nearest messages with a smaller number.
-    Before(u64),
-    /// As many on each side of this number, and itself.
-    Around(u64),
-}
-
-/// Where messages are kept.
-pub trait Store: Send + Sync + 'static {
-    /// How long it keeps: the word in `welcome.history`.
-    fn kind(&self) -> &'static str;
-
-    /// Numbers and keeps the drafts of one batch, in this order, at this Unix time in milliseconds. Whatever it answers
-    /// is true for good when it returns. Only the [`Writer`] calls it.
-    fn commit(&self, drafts: Vec<Draft>, now_ms: u64) -> Vec<Outcome>;
-
-    /// What is kept of a room; an unknown room is an empty one.
-    fn bounds(&self, room: &RoomName) -> Bounds;
-
-    /// At most `limit` messages of a room, ascending.
-    fn read(&self, room: &RoomName, range: Range, limit: usize) -> Vec<Arc<Message>>;
-
-    /// How many of the messages after `seq`, and how many bytes of text they have; counting stops at `limit` messages.
-    fn size_after(&self, room: &RoomName, seq: u64, limit: usize) -> (usize, usize);
-
-    /// The rooms that hold messages, each with its newest number.
-    fn rooms(&self) -> Vec<(RoomName, u64)>;
-}
-
-/// A draft with whatever its sender needs to be answered; `R` goes through history untouched.
+/// A change with whatever its sender needs to be answered; `R` goes through history untouched.
 pub struct Append<R> {
     /// What to store.
-    pub draft: Draft,
+    pub change: Change,
     /// Whom to tell.
     pub receipt: R,
 }
 
-/// A draft's outcome on its way to the followers.
-pub struct Committed<R> {
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Whom to tell.
-    pub receipt: R,
+/// What waits for the writer.
+enum Entry<R> {
+    Append(Append<R>),
+    Settle(oneshot::Sender<()>),
 }
 
-/// Batches of outcomes in the order of their numbers.
-pub type Follow<R> = mpsc::Receiver<Vec<Committed<R>>>;
+/// What comes out of history, in the order of its numbers.
+pub enum Followed<R> {
+    /// Something was decided.
+    Committed {
+        /// What became of it.
+        outcome: Outcome,
+        /// Whom to tell.
+        receipt: R,
+    },
+    /// Everything that was committed before somebody called [`History::settle`] has been passed on.
+    Settled(oneshot::Sender<()>),
+}
+
+/// Batches of outcomes in the order of their numbers; the batch of a commit is the batch of the fan-out.
+pub type Follow<R> = mpsc::Receiver<Vec<Followed<R>>>;
 
 /// The door to history.
 pub struct History<R> {
-    appends: mpsc::Sender<Append<R>>,
+    entries: mpsc::Sender<Entry<R>>,
     store: Arc<dyn Store>,
+    readers: Arc<Semaphore>,
 }
 
 impl<R: Send + 'static> History<R> {
     /// Opens the door: the [`Writer`] has to run for anything to be numbered, and whoever holds the [`Follow`] gets it.
     pub fn open(store: Arc<dyn Store>) -> (Self, Writer<R>, Follow<R>) {
-        let (appends, drafts) = mpsc::channel(APPEND_QUEUE);
+        let (entries, queue) = mpsc::channel(APPEND_QUEUE);
         let (batches, follow) = mpsc::channel(FOLLOW_QUEUE);
-        let writer = Writer::new(Arc::clone(&store), drafts, batches);
-        (Self { appends, store }, writer, follow)
+        let writer = Writer::new(Arc::clone(&store), queue, batches);
+        (Self { entries, store, readers: Arc::new(Semaphore::new(READERS)) }, writer, follow)
     }
 
-    /// Hands in a draft; its outcome comes out of the follower. Waits while the queue is full.
+    /// Hands in a change; its outcome comes out of the follower. Waits while the queue is full.
     ///
     /// # Errors
-    /// Gives the draft back when the writer has ended, as it does while the server stops.
+    /// Gives the change back when the writer has ended, as it does while the server stops.
     pub async fn append(&self, append: Append<R>) -> Result<(), Append<R>> {
-        self.appends.send(append).await.map_err(|error| error.0)
+        match self.entries.reserve().await {
+            Ok(place) => {
+                place.send(Entry::Append(append));
+                Ok(())
+            }
+            Err(_) => Err(append),
+        }
+    }
+
+    /// Waits until everything that is committed now has come out of the follower and been dealt with.
+    ///
+    /// # Errors
+    /// When the writer has ended.
+    pub async fn settle(&self) -> Result<(), Unavailable> {
+        let (settled, wait) = oneshot::channel();
+        self.entries.send(Entry::Settle(settled)).await.map_err(|_| stopping())?;
+        wait.await.map_err(|_| stopping())
     }
 
     /// What is kept of a room.
-    pub async fn bounds(&self, room: &RoomName) -> Bounds {
-        self.store.bounds(room)
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn bounds(&self, room: &RoomName) -> Result<Bounds, Unavailable> {
+        let room = room.clone();
+        self.ask(move |store| store.bounds(&room)).await
+    }
+
+    /// What is kept of a room, and up to where this person has read it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn meet(&self, room: &RoomName, user: &UserId) -> Result<(Bounds, Option<u64>), Unavailable> {
+        let (room, user) = (room.clone(), user.clone());
+        self.ask(move |store| Ok((store.bounds(&room)?, store.marker(&room, &user)?))).await
     }
 
     /// At most `limit` messages of a room, ascending.
-    pub async fn read(&self, room: &RoomName, range: Range, limit: usize) -> Vec<Arc<Message>> {
-        self.store.read(room, range, limit)
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn read(&self, room: &RoomName, range: Range, limit: usize) -> Result<Vec<Arc<Message>>, Unavailable> {
+        let room = room.clone();
+        self.ask(move |store| store.read(&room, range, limit)).await
     }
 
     /// How many messages follow `seq`, and how many bytes of text; counting stops at `limit` messages.
-    pub async fn size_after(&self, room: &RoomName, seq: u64, limit: usize) -> (usize, usize) {
-        self.store.size_after(room, seq, limit)
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn size_after(&self, room: &RoomName, seq: u64, limit: usize) -> Result<(usize, usize), Unavailable> {
+        let room = room.clone();
+        self.ask(move |store| store.size_after(&room, seq, limit)).await
     }
 
-    /// The rooms that hold messages, each with its newest number.
-    pub async fn rooms(&self) -> Vec<(RoomName, u64)> {
-        self.store.rooms()
+    /// At most `limit` messages before `before` in which `query` is found, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn search(
+        &self,
+        room: &RoomName,
+        query: Query,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Message>>, Unavailable> {
+        let room = room.clone();
+        self.ask(move |store| store.search(&room, &query, before, limit)).await
+    }
+
+    /// What somebody was called last, if it is remembered.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn name(&self, user: &UserId) -> Result<Option<Name>, Unavailable> {
+        let user = user.clone();
+        self.ask(move |store| store.name(&user)).await
+    }
+
+    /// The `limit` rooms that hold the most messages, each with its newest number.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn rooms(&self, limit: usize) -> Result<Vec<(RoomName, u64)>, Unavailable> {
+        self.ask(move |store| store.rooms(limit)).await
     }
 
     /// The word in `welcome.history`.
     pub fn kind(&self) -> &'static str {
         self.store.kind()
     }
+
+    /// Asks the store where that may wait for a disk: on a thread that may.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Store) -> Result<T, Unavailable> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        if !self.store.blocks() {
+            return question(&*self.store);
+        }
+        let permit = Arc::clone(&self.readers).acquire_owned().await.map_err(|_| stopping())?;
+        let store = Arc::clone(&self.store);
+        let answer = tokio::task::spawn_blocking(move || {
+            let answer = question(&*store);
+            drop(permit);
+            answer
+        });
+        answer.await.map_err(|_| stopping())?
+    }
+}
+
+fn stopping() -> Unavailable {
+    Unavailable::new("the server is stopping")
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use shared::{GapReason, Message, ServerMessage};
+use shared::{CloseCode, Gap, GapReason, Message, ServerMessage};
 
 use super::{
     History,
@@ -13,7 +13,11 @@ use super::{
     room::Room,
     segment::{BATCH_BYTES, Member},
 };
-use crate::{frame, history::Range};
+use crate::{
+    frame,
+    history::{Range, Unavailable},
+    sabotage,
+};
 
 /// Messages that one step reads from history.
 const PAGE: usize = 100;
@@ -66,6 +70,7 @@ impl Cursor {
             Since::Batch(batch, to) => {
                 outlet.push(batch);
                 self.at = to;
+                sabotage::pass(sabotage::Point::MidReplay);
             }
             Since::UpToDate => {
                 if self.missed_state && !self.room.tell_roster(outlet, self.at) {
@@ -78,42 +83,71 @@ impl Cursor {
                 let Self { room, member, at, .. } = *self;
                 return room.settle(member, at);
             }
-            Since::Beyond => self.read_history(outlet, history).await,
+            Since::Beyond => {
+                if let Err(error) = self.read_history(outlet, history).await {
+                    tracing::error!(conn = outlet.connection(), %error, "a client cannot be told what it missed");
+                    return outlet.close(CloseCode::Storage, None);
+                }
+            }
         }
         outlet.fall_behind(self);
     }
 
-    async fn read_history(&mut self, outlet: &Outlet, history: &History) {
+    async fn read_history(&mut self, outlet: &Outlet, history: &History) -> Result<(), Unavailable> {
         let name = self.room.name();
         let seq = self.at.seq;
-        let bounds = history.bounds(name).await;
-        // A joining client's replay was measured when it joined; what came since is not counted against it.
-        let missed =
-            if self.joining { (0, 0) } else { history.size_after(name, seq, resume::RESUME_MESSAGES + 1).await };
-        let (gaps, after) = resume::catch_up(name, seq, &bounds, missed, GapReason::Slow);
-        let messages = history.read(name, Range::After(after), PAGE).await;
-        if self.member.has_left() {
-            return;
-        }
-        self.missed_state = !self.joining;
-        for gap in gaps {
-            outlet.say(&ServerMessage::Gap(gap));
-        }
         // History may be ahead of what was published; that comes through the log.
         let published = self.room.log().head().seq;
+        let bounds = history.bounds(name).await?;
+        // A joining client's replay was measured when it joined; what came since is not counted against it.
+        let missed =
+            if self.joining { (0, 0) } else { history.size_after(name, seq, resume::RESUME_MESSAGES + 1).await? };
+        let (mut gaps, after) = resume::catch_up(name, seq, &bounds, missed, GapReason::Slow);
+        let messages = history.read(name, Range::After(after), PAGE).await?;
+        let kept_from = history.bounds(name).await?.first;
+        if self.member.has_left() {
+            return Ok(());
+        }
+        self.missed_state = !self.joining;
         let mut batch = BytesMut::new();
         let mut last = after;
         for message in messages.into_iter().take_while(|message| message.seq <= published) {
+            if message.seq != last + 1 {
+                if !batch.is_empty() {
+                    // What comes before a hole goes out before it is told.
+                    break;
+                }
+                gaps.push(self.hole(last + 1, message.seq - 1, kept_from));
+            }
             last = message.seq;
             batch.extend_from_slice(&encode(&message));
             if batch.len() >= BATCH_BYTES {
                 break;
             }
         }
+        if last == after && last < published {
+            gaps.push(self.hole(last + 1, published, kept_from));
+            last = published;
+        }
+        for gap in gaps {
+            outlet.say(&ServerMessage::Gap(gap));
+        }
         if !batch.is_empty() {
             outlet.push(batch.freeze());
         }
         self.at = Self::place(&self.room, last);
+        sabotage::pass(sabotage::Point::MidReplay);
+        Ok(())
+    }
+
+    /// What history does not have although it was numbered: no longer kept, or lost. It is never passed over in silence.
+    fn hole(&self, from: u64, to: u64, kept_from: u64) -> Gap {
+        let room = self.room.name().clone();
+        let reason = if to < kept_from { GapReason::Expired } else { GapReason::Lost };
+        if reason == GapReason::Lost {
+            tracing::error!(%room, from, to, "messages are missing in history; `back check` tells more");
+        }
+        Gap { room, from, to, reason }
     }
 }
 

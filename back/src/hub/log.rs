@@ -61,14 +61,72 @@ pub struct Log {
     entries: VecDeque<Entry>,
     bytes: usize,
     top: u64,
+    /// False until it is known where history stands: see [`Log::open`].
+    known: bool,
+    /// Messages that were given another text since the log began.
+    revisions: u64,
     /// The batch that was last made, with where it begins: the other segments at the same place want the same one.
     last: Option<(Place, Place, Bytes)>,
 }
 
 impl Log {
-    /// The log of a room whose newest message is `top`; none of its frames are here yet.
-    pub fn new(top: u64) -> Self {
-        Self { oldest: BEFORE_ALL + 1, entries: VecDeque::new(), bytes: 0, top, last: None }
+    /// The log of a room that is being looked up in history. What is published meanwhile is kept; nobody may read it
+    /// before [`Log::open`].
+    pub fn new() -> Self {
+        // Room before the first frame for those that history adds.
+        let oldest = BEFORE_ALL + 1 + LOG_FRAMES as u64;
+        Self { oldest, entries: VecDeque::new(), bytes: 0, top: 0, known: false, revisions: 0, last: None }
+    }
+
+    /// The log of a room whose newest message is `top`; none of its frames are here.
+    #[cfg(test)]
+    fn at(top: u64) -> Self {
+        let mut log = Self::new();
+        log.open(top, Vec::new());
+        log
+    }
+
+    /// Says where history stands: its newest message is `top`, and `newest` are frames of its last messages with their
+    /// numbers, ascending. Everything up to `top` has been published, or will not come through here.
+    pub fn open(&mut self, top: u64, newest: Vec<(u64, Bytes)>) {
+        if !self.known {
+            self.known = true;
+            self.top = top;
+        }
+        let mut next = self.entries.front().map_or(self.top + 1, |entry| entry.seq);
+        for (seq, frame) in newest.into_iter().rev() {
+            if seq >= next {
+                // It came through here meanwhile.
+                continue;
+            }
+            let is_full = self.entries.len() >= LOG_FRAMES || self.bytes + frame.len() > LOG_BYTES;
+            if seq + 1 != next || is_full {
+                break;
+            }
+            self.bytes += frame.len();
+            self.oldest -= 1;
+            self.entries.push_front(Entry { frame, seq, kind: Kind::Message });
+            next = seq;
+        }
+    }
+
+    /// How many messages were given another text since the log began.
+    pub fn revisions(&self) -> u64 {
+        self.revisions
+    }
+
+    /// Message `seq` reads like this from now on.
+    pub fn revise(&mut self, seq: u64, frame: Bytes) {
+        self.revisions += 1;
+        let index = self.entries.partition_point(|entry| entry.seq < seq);
+        if let Some(entry) = self.entries.get_mut(index)
+            && entry.kind == Kind::Message
+            && entry.seq == seq
+        {
+            self.bytes = self.bytes + frame.len() - entry.frame.len();
+            entry.frame = frame;
+            self.last = None;
+        }
     }
 
     /// The place behind the newest frame.
@@ -79,6 +137,10 @@ impl Log {
     /// Adds message `seq`, and says whether it was new. After a hole in the numbers everything before it is dropped, so
     /// that every reader looks for the missing messages in history instead of passing over them.
     pub fn append_message(&mut self, seq: u64, frame: Bytes) -> bool {
+        if !self.known {
+            self.known = true;
+            self.top = seq.saturating_sub(1);
+        }
         if seq <= self.top {
             return false;
         }
@@ -88,8 +150,8 @@ impl Log {
         true
     }
 
-    /// History has every message up to `top`, whether or not it came through here: readers find what they lack there.
-    pub fn skip_to(&mut self, top: u64) {
+    /// History has every message up to `top`, although it did not come through here: readers find what they lack there.
+    fn skip_to(&mut self, top: u64) {
         if top > self.top {
             self.oldest = self.head().offset + 1;
             self.entries.clear();
@@ -209,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_reader_gets_everything_after_its_place_once() {
-        let mut log = Log::new(0);
+        let mut log = Log::at(0);
         let start = log.head();
         assert_eq!(log.since(start, 100), Since::UpToDate);
         log.append_message(1, frame("a"));
@@ -224,14 +286,14 @@ mod tests {
 
     #[test]
     fn a_reader_before_everything_is_sent_to_history_also_by_an_empty_log() {
-        let log = Log::new(300);
+        let log = Log::at(300);
         assert_eq!(log.locate(20), None);
         assert_eq!(log.replay(Place { offset: BEFORE_ALL, seq: 20 }, 0, 100), Since::Beyond);
     }
 
     #[test]
     fn a_batch_is_made_once_for_everybody_at_the_same_place() {
-        let mut log = Log::new(0);
+        let mut log = Log::at(0);
         let start = log.head();
         log.append_message(1, frame("a"));
         log.append_message(2, frame("b"));
@@ -243,7 +305,7 @@ mod tests {
 
     #[test]
     fn batches_are_cut_between_frames() {
-        let mut log = Log::new(0);
+        let mut log = Log::at(0);
         let start = log.head();
         for seq in 1..=3 {
             log.append_message(seq, frame("0123456789"));
@@ -256,7 +318,7 @@ mod tests {
 
     #[test]
     fn frames_and_bytes_are_bounded_and_the_slow_are_told() {
-        let mut log = Log::new(0);
+        let mut log = Log::at(0);
         let start = log.head();
         for seq in 1..=2 * LOG_FRAMES as u64 {
             log.append_message(seq, frame("x"));
@@ -275,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_hole_in_the_numbers_sends_every_reader_to_history() {
-        let mut log = Log::new(5);
+        let mut log = Log::at(5);
         let reader = log.head();
         assert!(!log.append_message(5, frame("old")));
         log.append_message(7, frame("g"));
@@ -285,8 +347,57 @@ mod tests {
     }
 
     #[test]
+    fn what_was_published_while_history_was_read_joins_what_was_read() {
+        let read = |seqs: std::ops::RangeInclusive<u64>| seqs.map(|seq| (seq, frame(&format!("{seq},")))).collect();
+        let mut log = Log::new();
+        log.append_message(8, frame("8!"));
+        log.append_message(9, frame("9!"));
+        // History was asked before and after 8 was stored.
+        log.open(8, read(4..=8));
+        let from = log.locate(3).unwrap();
+        assert_eq!(batch(log.since(from, 100)).0, "4,5,6,7,8!9!");
+        assert_eq!(log.locate(2), None);
+        log.append_message(10, frame("10!"));
+        assert_eq!(batch(log.since(log.locate(8).unwrap(), 100)).0, "9!10!");
+
+        let mut quiet = Log::new();
+        quiet.open(8, read(1..=8));
+        assert_eq!((quiet.head().seq, batch(quiet.since(quiet.locate(6).unwrap(), 100)).0.as_str()), (8, "7,8,"));
+
+        let mut holey = Log::new();
+        holey.open(8, vec![(5, frame("5,")), (7, frame("7,")), (8, frame("8,"))]);
+        assert_eq!(holey.locate(4), None);
+        assert_eq!(batch(holey.since(holey.locate(6).unwrap(), 100)).0, "7,8,");
+    }
+
+    #[test]
+    fn history_fills_no_more_of_a_log_than_it_may_hold() {
+        let mut log = Log::new();
+        log.open(5_000, (1..=5_000).map(|seq| (seq, frame("x"))).collect());
+        assert_eq!((log.entries.len(), log.entries[0].seq), (LOG_FRAMES, 4_001));
+        let mut log = Log::new();
+        log.open(9, (1..=9).map(|seq| (seq, frame(&"x".repeat(LOG_BYTES / 4)))).collect());
+        assert_eq!(log.entries.len(), 4);
+    }
+
+    #[test]
+    fn a_message_with_another_text_is_replayed_with_it() {
+        let mut log = Log::at(0);
+        let start = log.head();
+        log.append_message(1, frame("secret"));
+        log.append_state(frame("p"));
+        log.append_message(2, frame("b"));
+        assert_eq!(batch(log.since(start, 100)).0, "secretpb");
+        log.revise(1, frame("-"));
+        assert_eq!(batch(log.since(start, 100)).0, "-pb");
+        assert_eq!(log.bytes, 3);
+        log.revise(9, frame("nowhere"));
+        assert_eq!((log.bytes, log.revisions()), (3, 2));
+    }
+
+    #[test]
     fn a_seq_is_found_while_its_successor_is_here() {
-        let mut log = Log::new(10);
+        let mut log = Log::at(10);
         assert_eq!(log.locate(10), Some(log.head()));
         assert_eq!(log.locate(9), None);
         log.append_state(frame("p"));
@@ -301,7 +412,7 @@ mod tests {
 
     #[test]
     fn a_replay_leaves_out_news_of_a_state_that_is_over() {
-        let mut log = Log::new(0);
+        let mut log = Log::at(0);
         let start = log.head();
         log.append_message(1, frame("a"));
         log.append_state(frame("OLD"));

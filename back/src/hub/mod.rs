@@ -12,11 +12,12 @@ mod segment;
 mod vitals;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use shared::{Ask, ErrorBody, ErrorCode, MessageId, OkBody, Person, RoomEntry, RoomName, ServerMessage};
 
 pub use catch_up::Cursor;
@@ -29,7 +30,8 @@ pub use vitals::{Ages, Vitals};
 
 use crate::{
     frame,
-    history::{self, Committed, Outcome, Refusal},
+    history::{self, Followed, Outcome, Range, Refusal, Unavailable},
+    sabotage,
 };
 
 /// History as the hub uses it: every draft carries whom to tell.
@@ -40,6 +42,12 @@ const ROOMS_LISTED: usize = 200;
 
 /// The answer to `rooms` may be so old: making it looks at every room there is.
 const LISTED_FOR: Duration = Duration::from_millis(500);
+
+/// Messages that are read at once when a room is brought into memory: a page of the longest is 1.6 MB.
+const LOOK_UP_PAGE: usize = 100;
+
+/// When to try again what history could not do.
+const RETRY_MS: u64 = 1_000;
 
 /// Every room's log may have so many bytes, however many rooms there are; one frame stays in any case.
 const LOG_SHARE: usize = 16 * 1024;
@@ -104,12 +112,8 @@ impl Hub {
     /// Finds a room, or brings it into memory.
     ///
     /// # Errors
-    /// `room_limit` when there are as many as the server holds.
+    /// `room_limit` when there are as many as the server holds, `storage_unavailable` when history cannot be read.
     pub async fn open(&self, name: &RoomName) -> Result<Arc<Room>, Box<ErrorBody>> {
-        if let Some(room) = self.rooms().get(name) {
-            return Ok(Arc::clone(room));
-        }
-        let top = self.history.bounds(name).await.top;
         let room = {
             let mut rooms = self.rooms();
             if !rooms.contains_key(name) && rooms.len() >= self.limits.rooms {
@@ -118,19 +122,54 @@ impl Hub {
                     error.limit(self.limits.rooms as u64).hint("join a room that exists, or try later"),
                 ));
             }
-            let new = || Arc::new(Room::new(name.clone(), top, self.limits.presence));
+            let new = || Arc::new(Room::new(name.clone(), self.limits.presence));
             Arc::clone(rooms.entry(name.clone()).or_insert_with(new))
         };
-        // What was published between the look at history and the room's appearance passed it by.
-        let top = self.history.bounds(name).await.top;
-        room.log().skip_to(top);
-        room.mark();
+        room.looked_up().get_or_try_init(|| self.look_up(&room)).await.map_err(unavailable)?;
         Ok(room)
+    }
+
+    /// Fills a room's log with the newest messages of history: as many as a resume replays, so that a crowd that comes
+    /// back after a restart is served from there.
+    async fn look_up(&self, room: &Arc<Room>) -> Result<(), Unavailable> {
+        let name = room.name();
+        let top = self.history.bounds(name).await?.top;
+        // The room is in the list already, so what is numbered from here on comes through its log. What history has
+        // now may still be on its way: nobody may see it before its sender is answered.
+        self.history.settle().await?;
+        loop {
+            let revisions = room.log().revisions();
+            let newest = self.newest(name, top).await?;
+            let mut log = room.log();
+            if log.revisions() == revisions {
+                log.open(top, newest);
+                return Ok(());
+            }
+        }
+    }
+
+    async fn newest(&self, name: &RoomName, top: u64) -> Result<Vec<(u64, Bytes)>, Unavailable> {
+        let (mut newest, mut bytes) = (VecDeque::new(), 0);
+        let mut before = top + 1;
+        while newest.len() < log::LOG_FRAMES && bytes < log::LOG_BYTES {
+            let page = self.history.read(name, Range::Before(before), LOOK_UP_PAGE).await?;
+            let Some(first) = page.first() else { break };
+            before = first.seq;
+            for message in page.iter().rev() {
+                let frame = catch_up::encode(message);
+                bytes += frame.len();
+                newest.push_front((message.seq, frame));
+            }
+        }
+        Ok(newest.into())
     }
 
     /// Lets somebody into a room: says `joined` and the gaps, and has the outlet catch up from there. `before` is the
     /// membership that this one follows, if there was one. `None` when the connection is ending: it must not take the
     /// seat of the one that replaced it.
+    ///
+    /// # Errors
+    /// When history cannot be read; the membership before is over then.
     pub async fn enter(
         &self,
         room: Arc<Room>,
@@ -138,12 +177,13 @@ impl Hub {
         person: Person,
         ask: &Ask,
         mut before: Option<Membership>,
-    ) -> Option<Membership> {
+    ) -> Result<Option<Membership>, Unavailable> {
         let name = room.name();
-        let mut bounds = self.history.bounds(name).await;
+        let (mut bounds, read) = self.history.meet(name, &person.user).await?;
         let missed = match ask {
-            Ask::Resume(at) if at.epoch == bounds.epoch => {
-                self.history.size_after(name, at.seq, resume::RESUME_MESSAGES + 1).await
+            // What the log holds is never too much for a resume.
+            Ask::Resume(at) if at.epoch == bounds.epoch && room.log().locate(at.seq).is_none() => {
+                self.history.size_after(name, at.seq, resume::RESUME_MESSAGES + 1).await?
             }
             _ => (0, 0),
         };
@@ -170,6 +210,7 @@ impl Hub {
                 resume: plan.resume,
                 count: presence.count(),
                 users,
+                read,
             });
             for gap in plan.gaps {
                 outlet.say(&ServerMessage::Gap(gap));
@@ -179,16 +220,23 @@ impl Hub {
         });
         // Where nothing followed it, the membership before ends here, with the grace of a lost connection.
         drop(before);
-        inside.then_some(Membership { room, member, person, inside })
+        Ok(inside.then_some(Membership { room, member, person, inside }))
     }
 
     /// Hands a committed batch to everybody: the answers first, so that `ok` comes before the sender's own copy.
-    pub fn publish(&self, batch: Vec<Committed<Receipt>>) {
+    pub fn publish(&self, batch: Vec<Followed<Receipt>>) {
         let mut touched: Vec<Arc<Room>> = Vec::new();
-        for Committed { outcome, receipt: Receipt { outlet, id } } in batch {
+        for followed in batch {
+            let (outcome, Receipt { outlet, id }) = match followed {
+                Followed::Committed { outcome, receipt } => (outcome, receipt),
+                Followed::Settled(settled) => {
+                    _ = settled.send(());
+                    continue;
+                }
+            };
             let ok = |body| id.clone().map(|id| frame::text(&ServerMessage::Ok { id, body }.to_json()));
             match outcome {
-                Outcome::Stored { epoch, message } => {
+                Outcome::Stored { epoch, message, revised } => {
                     let (room, seq, at) = (message.room.clone(), message.seq, message.at);
                     let answer = ok(OkBody::Stored { room, epoch, seq, at, duplicate: false });
                     let room = self.rooms().get(&message.room).cloned();
@@ -200,14 +248,20 @@ impl Hub {
                     let mut log = room.log();
                     outlet.answer(answer);
                     log.append_message(seq, frame);
+                    for message in revised {
+                        log.revise(message.seq, catch_up::encode(&message));
+                    }
                     drop(log);
                     if touched.last().is_none_or(|last| !Arc::ptr_eq(last, &room)) {
                         touched.push(room);
                     }
+                    sabotage::pass(sabotage::Point::MidBroadcast);
                 }
                 Outcome::Duplicate { epoch, room, seq, at } => {
                     outlet.answer(ok(OkBody::Stored { room, epoch, seq, at, duplicate: true }));
                 }
+                Outcome::Read => outlet.answer(ok(OkBody::Done {})),
+                Outcome::Remembered(name) => outlet.answer(ok(OkBody::Named { name })),
                 Outcome::Refused(refusal) => outlet.answer(Some(refused(refusal, id))),
             }
         }
@@ -217,34 +271,37 @@ impl Hub {
     }
 
     /// The rooms with people or messages in them, the fullest first.
-    pub async fn list(&self) -> Vec<RoomEntry> {
+    ///
+    /// # Errors
+    /// When history cannot be read.
+    pub async fn list(&self) -> Result<Vec<RoomEntry>, Unavailable> {
         let listed = || self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((made, rooms)) = &*listed()
             && made.elapsed() < LISTED_FOR
         {
-            return rooms.clone();
+            return Ok(rooms.clone());
         }
-        let rooms = self.list_now().await;
+        let rooms = self.list_now().await?;
         *listed() = Some((Instant::now(), rooms.clone()));
-        rooms
+        Ok(rooms)
     }
 
-    async fn list_now(&self) -> Vec<RoomEntry> {
-        let mut tops: HashMap<RoomName, u64> = self.history.rooms().await.into_iter().collect();
+    async fn list_now(&self) -> Result<Vec<RoomEntry>, Unavailable> {
+        let mut tops: HashMap<RoomName, u64> = self.history.rooms(ROOMS_LISTED).await?.into_iter().collect();
         let open: Vec<Arc<Room>> = self.rooms().values().cloned().collect();
         let mut rooms: Vec<RoomEntry> = open
             .iter()
             .map(|room| RoomEntry {
                 room: room.name().clone(),
                 count: room.presence().count(),
-                top: tops.remove(room.name()).unwrap_or(0),
+                top: tops.remove(room.name()).unwrap_or_else(|| room.log().head().seq),
             })
             .filter(|entry| entry.count > 0 || entry.top > 0)
             .collect();
         rooms.extend(tops.into_iter().map(|(room, top)| RoomEntry { room, count: 0, top }));
         rooms.sort_by(|a, b| (b.count, b.top).cmp(&(a.count, a.top)).then_with(|| a.room.cmp(&b.room)));
         rooms.truncate(ROOMS_LISTED);
-        rooms
+        Ok(rooms)
     }
 
     /// Who is in a room, a page at a time: how many, who, and whether there are more.
@@ -273,12 +330,28 @@ impl Hub {
     }
 }
 
-fn refused(refusal: Refusal, id: Option<MessageId>) -> bytes::Bytes {
-    let code = match refusal {
-        Refusal::TooManyRooms => ErrorCode::RoomLimit,
+/// The answer to a change that was refused.
+fn refused(refusal: Refusal, id: Option<MessageId>) -> Bytes {
+    let (code, hint) = match refusal {
+        Refusal::TooManyRooms => (ErrorCode::RoomLimit, "nothing was stored; say it in a room that exists"),
+        Refusal::Unavailable => (ErrorCode::StorageUnavailable, "nothing was stored; send it again with the same id"),
+        Refusal::NoSuchMessage => {
+            (ErrorCode::NoSuchSeq, "seq is that of a message; edits and deletions are not changed")
+        }
+        Refusal::Expired => (ErrorCode::Expired, "it cannot be changed any more"),
+        Refusal::NotYours => (ErrorCode::Forbidden, "only its sender can change it"),
+        Refusal::NotYet => (ErrorCode::NoSuchSeq, "mark a message that you were sent"),
     };
-    let body = ErrorBody::new(code, refusal.to_string()).hint("nothing was stored; say it in a room that exists");
+    let body = ErrorBody::new(code, refusal.to_string()).hint(hint);
+    let body = if body.retry { body.retry_after_ms(RETRY_MS) } else { body };
     frame::text(&ServerMessage::Error(Box::new(body.id(id))).to_json())
+}
+
+/// The answer to whatever needs to read history when that cannot be read.
+pub fn unavailable(error: Unavailable) -> Box<ErrorBody> {
+    tracing::error!(%error, "a request was not answered");
+    let body = ErrorBody::new(ErrorCode::StorageUnavailable, "history cannot be read just now");
+    Box::new(body.retry_after_ms(RETRY_MS).hint("ask again later"))
 }
 
 impl Membership {

@@ -14,10 +14,10 @@ use shared::{CloseCode, Name, UserId};
 use super::outlet::Outlet;
 use crate::limits::SharedBucket;
 
-/// A session without a connection is known for so long: `resumed` is true and its last name comes back.
+/// A session without a connection is known for so long without asking history: its last name, and what it may send.
 const SESSION_KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// Sessions without a connection that are known at most; the rest must say their names again.
+/// Sessions without a connection that are known so at most.
 const SESSIONS_KEPT: usize = 100_000;
 
 /// The registry.
@@ -39,6 +39,8 @@ struct Session {
 pub struct Arrival {
     /// What they are called.
     pub name: Name,
+    /// Whether that is not what was known of them.
+    pub is_new_name: bool,
     /// Whether the session was known.
     pub resumed: bool,
     /// What it may send.
@@ -82,6 +84,11 @@ impl People {
         self.connections().values().cloned().collect()
     }
 
+    /// Whether this session is known without looking it up.
+    pub fn knows(&self, user: &UserId) -> bool {
+        self.sessions().contains_key(user)
+    }
+
     /// Remembers what somebody is called now.
     pub fn rename(&self, user: &UserId, name: &Name) {
         if let Some(session) = self.sessions().get_mut(user) {
@@ -104,16 +111,23 @@ impl People {
 }
 
 impl Registration {
-    /// Says who speaks on this connection; `fresh` is what a session that is not known may send. Another connection of
-    /// the same session is closed: the newest wins.
-    pub fn identify(&mut self, user: &UserId, name: Option<Name>, fresh: SharedBucket) -> Arrival {
+    /// Says who speaks on this connection; `stored` is the name that history remembers, `fresh` what a session that is
+    /// not known may send. Another connection of the same session is closed: the newest wins.
+    pub fn identify(
+        &mut self,
+        user: &UserId,
+        name: Option<Name>,
+        stored: Option<Name>,
+        fresh: SharedBucket,
+    ) -> Arrival {
         let mut sessions = self.people.sessions();
         let before = sessions.remove(user);
-        let resumed = before.is_some();
         let (known, sends, replaced) = match before {
             Some(session) => (Some(session.name), session.sends, session.held.ok()),
-            None => (None, fresh, None),
+            None => (stored, fresh, None),
         };
+        let resumed = known.is_some();
+        let is_new_name = name.is_some() && name != known;
         let name = name.or(known).unwrap_or_else(|| Name::guest(user));
         let held = Ok(Arc::clone(&self.outlet));
         sessions.insert(user.clone(), Session { name: name.clone(), sends: sends.clone(), held });
@@ -122,7 +136,7 @@ impl Registration {
         if let Some(outlet) = replaced {
             outlet.close(CloseCode::Replaced, None);
         }
-        Arrival { name, resumed, sends }
+        Arrival { name, is_new_name, resumed, sends }
     }
 }
 

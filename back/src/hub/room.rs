@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use shared::RoomName;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 use super::{
     log::{Log, Place},
@@ -26,6 +26,8 @@ const TYPING_PER_SECOND: u32 = 10;
 /// A room that is in memory.
 pub struct Room {
     name: RoomName,
+    /// Set when the log is open: whoever comes first looks history up, the others wait for it.
+    looked_up: OnceCell<()>,
     log: Mutex<Log>,
     segments: Mutex<Vec<Arc<Segment>>>,
     presence: Mutex<Presence>,
@@ -41,11 +43,12 @@ struct Keeper {
 }
 
 impl Room {
-    /// A room whose newest message is `top`.
-    pub(super) fn new(name: RoomName, top: u64, times: PresenceTimes) -> Self {
+    /// A room that has not been looked up in history.
+    pub(super) fn new(name: RoomName, times: PresenceTimes) -> Self {
         Self {
             name,
-            log: Mutex::new(Log::new(top)),
+            looked_up: OnceCell::new(),
+            log: Mutex::new(Log::new()),
             segments: Mutex::default(),
             presence: Mutex::new(Presence::new(times)),
             typing: Mutex::new(Bucket::new(TYPING_PER_SECOND, TYPING_PER_SECOND)),
@@ -58,8 +61,17 @@ impl Room {
         &self.name
     }
 
+    /// Its newest message that was published.
+    pub fn top(&self) -> u64 {
+        self.log().head().seq
+    }
+
     pub(super) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn looked_up(&self) -> &OnceCell<()> {
+        &self.looked_up
     }
 
     fn segments(&self) -> MutexGuard<'_, Vec<Arc<Segment>>> {

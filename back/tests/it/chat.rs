@@ -92,7 +92,12 @@ async fn refusals_say_what_was_wrong_and_leave_the_connection_open() {
         (json!({"type": "name", "id": "1", "name": "a\u{200B}b"}), "bad_name", Some("name")),
         (json!({"type": "join", "id": "1", "room": ".."}), "bad_name", Some("room")),
         (json!({"type": "history", "id": "1", "before": 1, "after": 1}), "bad_field", None),
-        (json!({"type": "search", "id": "1", "text": "x"}), "unknown_type", Some("type")),
+        (json!({"type": "search", "id": "1", "text": "!?"}), "bad_field", Some("text")),
+        (json!({"type": "edit", "id": "1", "seq": 1, "text": " "}), "bad_field", Some("text")),
+        (json!({"type": "edit", "id": "1", "seq": 0, "text": "x"}), "bad_field", Some("seq")),
+        (json!({"type": "edit", "id": "1", "room": "elsewhere", "seq": 1, "text": "x"}), "not_joined", Some("room")),
+        (json!({"type": "delete", "id": "1", "seq": 7}), "no_such_seq", None),
+        (json!({"type": "read", "id": "1", "seq": 7}), "no_such_seq", None),
     ] {
         let error = kim.ask(message).await;
         assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!(code)), "{error}");

@@ -56,6 +56,36 @@ impl Client {
         client
     }
 
+    /// What somebody who comes into a room is shown of its past: so many messages.
+    pub async fn in_room_with_history(address: SocketAddr, name: &str, room: &str, count: usize) -> Vec<Value> {
+        let (mut client, _) = Self::hello(address, name, json!({room: {}})).await;
+        client.messages(count).await
+    }
+
+    /// A `chat.v1` connection without a word, if there is somebody to connect to.
+    pub async fn try_chat(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).await.ok()?;
+        let mut request = format!("ws://{address}/").into_client_request().ok()?;
+        request.headers_mut().insert("Sec-WebSocket-Protocol", "chat.v1".parse().ok()?);
+        let (websocket, _) = timeout(DEADLINE, client_async(request, stream)).await.ok()?.ok()?;
+        Some(Self { websocket })
+    }
+
+    /// The newest message of a room, if the connection lives; says hello first where that was not said.
+    pub async fn try_top(&mut self, room: &str) -> Option<u64> {
+        // A second hello is refused, and that is all right.
+        for request in [json!({"type": "hello"}), json!({"type": "history", "id": "top", "room": room, "limit": 1})] {
+            self.websocket.send(Message::text(request.to_string())).await.ok()?;
+        }
+        loop {
+            let Message::Text(text) = timeout(DEADLINE, self.websocket.next()).await.ok()??.ok()? else { continue };
+            let said: Value = serde_json::from_str(&text).ok()?;
+            if said["id"] == "top" {
+                return said["top"].as_u64();
+            }
+        }
+    }
+
     pub async fn open(address: SocketAddr, path: &str, subprotocol: Option<&str>) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         Self::over(stream, path, subprotocol).await

@@ -3,12 +3,14 @@
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use futures_util::StreamExt;
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -22,21 +24,46 @@ use crate::client::{Client, DEADLINE, End, NOTES_REQUEST};
 pub struct Back {
     child: Child,
     pub address: SocketAddr,
+    /// Its own, where it was given none.
+    _data: Option<TempDir>,
 }
 
 impl Back {
+    /// With a history of its own.
     pub fn start(flags: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_back"))
-            .args(["--listen", "127.0.0.1:0", "--log", "warn"])
-            .args(flags)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
-        let address =
-            line.trim().strip_prefix("listening on ws://").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
-        Self { child, address }
+        let data = tempfile::tempdir().unwrap();
+        let mut back = Self::on(data.path(), flags);
+        back._data = Some(data);
+        back
+    }
+
+    /// On the history in this directory.
+    pub fn on(data: &Path, flags: &[&str]) -> Self {
+        let mut child = Self::command(data).args(["--log", "warn"]).args(flags).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        // A warning may come before it.
+        let line = said.find(|line| line.starts_with("listening on") || line.starts_with("back:")).unwrap_or_default();
+        let address = line.strip_prefix("listening on ws://").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+        Self { child, address, _data: None }
+    }
+
+    /// The program on this directory, and on a free port unless a flag says otherwise.
+    pub fn command(data: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_back"));
+        command.env("BACK_LISTEN", "127.0.0.1:0").arg("--data").arg(data);
+        command
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        _ = self.child.kill();
+        self.child.wait().unwrap();
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub fn id(&self) -> u32 {
@@ -119,8 +146,12 @@ async fn a_process_that_stood_still_blames_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_in_use_is_said_in_a_sentence() {
     let back = Back::start(&[]);
-    let second =
-        Command::new(env!("CARGO_BIN_EXE_back")).args(["--listen", &back.address.to_string()]).output().unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let second = Command::new(env!("CARGO_BIN_EXE_back"))
+        .args(["--listen", &back.address.to_string(), "--data"])
+        .arg(data.path())
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1));
     assert!(said.contains("cannot listen on") && said.contains("--listen"), "{said}");
@@ -130,7 +161,7 @@ async fn an_address_in_use_is_said_in_a_sentence() {
 fn flags_and_their_environment_are_explained() {
     let help = Command::new(env!("CARGO_BIN_EXE_back")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    for word in ["--listen", "BACK_LISTEN", "--allow-origin", "--ping-after", "--sends-per-second"] {
+    for word in ["--listen", "BACK_LISTEN", "--data", "--history-days", "--ping-after", "backup", "export", "check"] {
         assert!(help.contains(word), "{word}");
     }
 }

@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use back::{Server, config::Config, hub::Hub, listen};
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 pub struct TestServer {
     pub address: SocketAddr,
     pub hub: Arc<Hub>,
     shutdown: CancellationToken,
+    _data: TempDir,
 }
 
 impl TestServer {
@@ -17,10 +19,11 @@ impl TestServer {
         Self::with(&[])
     }
 
-    /// A server with these flags.
+    /// A server with these flags, and a history of its own.
     pub fn with(flags: &[&str]) -> Self {
-        let flags: Vec<&str> = ["--listen", "127.0.0.1:0", "--drain", "0.5"].iter().chain(flags).copied().collect();
-        let config = Config::from_args(&flags).unwrap();
+        let data = tempfile::tempdir().unwrap();
+        let mut config = Config::from_args(&[&["--listen", "127.0.0.1:0", "--drain", "0.5"], flags].concat()).unwrap();
+        config.data = data.path().to_owned();
         let listener = listen(config.listen).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
@@ -28,7 +31,7 @@ impl TestServer {
         let hub = server.hub();
         let stop = shutdown.clone();
         tokio::spawn(async move { server.run(listener, stop).await.unwrap() });
-        Self { address, hub, shutdown }
+        Self { address, hub, shutdown, _data: data }
     }
 }
 

@@ -134,9 +134,10 @@ export class Timeline {
   }
 
   /** Lets an edit or a deletion act on the message that it names. @param {WireMessage} event */
-  #amend({ edits, deletes, text }) {
+  #amend({ edits, deletes, text, edited, deleted }) {
     const target = edits ?? deletes;
-    if (target === undefined) return;
+    // An event that was itself overtaken has lost its text: the later one says how it ended.
+    if (target === undefined || edited !== undefined || deleted !== undefined) return;
     const at = this.items.findLastIndex(
       (item) => item.kind === 'message' && item.epoch === this.epoch && item.seq === target,
     );

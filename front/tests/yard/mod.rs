@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 pub(crate) use browser::{Browser, Tab};
 use process::Process;
+use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 pub(crate) use wire::{Client, Wire};
 
@@ -20,6 +21,7 @@ pub(crate) struct Yard {
     pub(crate) browser: Browser,
     back: Option<Process>,
     back_address: String,
+    data: TempDir,
     front: Process,
     _turn: MutexGuard<'static, ()>,
 }
@@ -28,27 +30,33 @@ impl Yard {
     /// Browsers reach the chat server directly.
     pub(crate) async fn open() -> Self {
         let turn = TURN.lock().await;
-        let back = start_back("127.0.0.1:0", &[]);
+        let (back, data) = start_back("127.0.0.1:0", &[]);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
-        Self::around(turn, back, back_address.clone(), &back_address).await
+        Self::around(turn, back, data, back_address.clone(), &back_address).await
     }
 
     /// Browsers reach the chat server over a wire that can be cut; the server gets these flags too.
     pub(crate) async fn open_over_a_wire(flags: &'static [&'static str]) -> (Self, Wire) {
         let turn = TURN.lock().await;
-        let back = start_back("127.0.0.1:0", flags);
+        let (back, data) = start_back("127.0.0.1:0", flags);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         let wire = Wire::to(&back_address).await;
-        let yard = Self::around(turn, back, back_address, &wire.address).await;
+        let yard = Self::around(turn, back, data, back_address, &wire.address).await;
         (yard, wire)
     }
 
-    async fn around(turn: MutexGuard<'static, ()>, back: Process, back_address: String, public: &str) -> Self {
+    async fn around(
+        turn: MutexGuard<'static, ()>,
+        back: Process,
+        data: TempDir,
+        back_address: String,
+        public: &str,
+    ) -> Self {
         let url = format!("ws://{public}");
         let flags = ["--listen", "127.0.0.1:0", "--public-back-url", &url];
         let front = Process::start(&binary("front"), &flags, "listening on ");
         let browser = Browser::start().await;
-        Self { browser, back: Some(back), back_address, front, _turn: turn }
+        Self { browser, back: Some(back), back_address, data, front, _turn: turn }
     }
 
     /// A client without a browser, in a room.
@@ -86,12 +94,19 @@ impl Yard {
 
     /// Starts the chat server where it was before.
     pub(crate) fn restart_back(&mut self) {
-        self.back = Some(start_back(&self.back_address, &[]));
+        self.back = Some(start_back_on(&self.data, &self.back_address, &[]));
     }
 }
 
-fn start_back(listen: &str, flags: &[&str]) -> Process {
-    Process::start(&binary("back"), &[&["--listen", listen], flags].concat(), "listening on ")
+/// With a history of its own.
+fn start_back(listen: &str, flags: &[&str]) -> (Process, TempDir) {
+    let data = tempfile::tempdir().expect("a directory");
+    (start_back_on(&data, listen, flags), data)
+}
+
+fn start_back_on(data: &TempDir, listen: &str, flags: &[&str]) -> Process {
+    let data = data.path().to_string_lossy();
+    Process::start(&binary("back"), &[&["--listen", listen, "--data", &data], flags].concat(), "listening on ")
 }
 
 /// A program of this workspace, beside the folder of this test's own executable.

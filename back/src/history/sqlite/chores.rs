@@ -1,0 +1,286 @@
+//! What is done between commits, a few milliseconds at a time: the search index catches up, and what is not kept is
+//! removed. None of it waits for the disk: after a power cut it is done again.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use shared::RoomName;
+
+use super::{
+    rows::{self, Room},
+    write::{Failure, Write},
+};
+use crate::{
+    history::{Fatal, words},
+    sabotage::{self, Sabotage},
+};
+
+/// Messages that one step indexes or removes: about 2 ms, and seldom 25 when the index merges its segments.
+const STEP: u64 = 128;
+
+/// With so many messages not indexed or removed, steps are taken between busy commits too. A search looks at them one
+/// by one.
+const BEHIND: u64 = 4_096;
+
+/// How often it is looked for messages that have become too old.
+const AGE_EVERY: Duration = Duration::from_secs(60);
+
+/// Rooms that one step looks at for messages that have become too old.
+const AGE_STEP: i64 = 200;
+
+/// Names and markers that are written before it is looked whether there are too many.
+const PEOPLE_STEP: u32 = 1_000;
+
+/// Read markers that are kept for each remembered name.
+const MARKERS_PER_NAME: usize = 10;
+
+/// What is to be done.
+pub struct Backlog {
+    /// Rooms with messages that are to be indexed or removed.
+    rooms: BTreeSet<i64>,
+    /// How many those are, about.
+    messages: u64,
+    /// Names and markers written since they were last counted.
+    people: u32,
+    age: Age,
+}
+
+/// The round over all rooms that looks for old messages.
+struct Age {
+    /// The wall clock when the process began, and what has passed since: a clock that jumps while the server runs must
+    /// not make it throw history away.
+    began: (u64, Instant),
+    next: Instant,
+    /// The last room that this round has seen.
+    after: i64,
+}
+
+impl Backlog {
+    /// What an earlier process left undone.
+    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut backlog = Self {
+            rooms: BTreeSet::new(),
+            messages: 0,
+            people: 0,
+            age: Age { began: (crate::history::unix_ms(), Instant::now()), next: Instant::now(), after: 0 },
+        };
+        let sql = "SELECT id, (top - indexed) + (first - 1 - purged) FROM rooms
+            WHERE indexed < top OR purged < first - 1";
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            backlog.rooms.insert(row.get(0)?);
+            backlog.messages += row.get::<_, i64>(1)?.max(0) as u64;
+        }
+        Ok(backlog)
+    }
+
+    /// A batch has changed this room.
+    pub(super) fn note(&mut self, room: &Room) {
+        if undone(room) > 0 {
+            self.rooms.insert(room.id);
+        }
+    }
+
+    /// A batch has stored so many messages.
+    pub(super) fn grew(&mut self, messages: usize) {
+        self.messages += messages as u64;
+    }
+
+    /// A step has dealt with so many messages of a room, and this is how it is now.
+    fn did(&mut self, messages: u64, room: &Room) {
+        self.messages = self.messages.saturating_sub(messages);
+        if undone(room) == 0 {
+            self.rooms.remove(&room.id);
+        }
+        if self.rooms.is_empty() {
+            self.messages = 0;
+        }
+    }
+
+    /// A name or a marker was written.
+    pub(super) fn remembered(&mut self) {
+        self.people += 1;
+    }
+}
+
+fn undone(room: &Room) -> u64 {
+    room.top.saturating_sub(room.indexed) + (room.first - 1).saturating_sub(room.purged)
+}
+
+impl Write {
+    /// How long until there is something to do.
+    pub fn next_chore(&self) -> Option<Duration> {
+        if let Some(probe) = self.next_probe() {
+            return Some(probe);
+        }
+        if !self.backlog.rooms.is_empty() || self.backlog.people >= PEOPLE_STEP {
+            return Some(Duration::ZERO);
+        }
+        self.limits.age.map(|_| self.backlog.age.next.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether what is to be done must not wait for a pause.
+    pub fn is_behind(&self) -> bool {
+        !self.is_degraded() && self.backlog.messages > BEHIND
+    }
+
+    /// Does a step of whatever is most urgent.
+    pub fn do_chore(&mut self) -> Result<(), Fatal> {
+        if self.is_degraded() {
+            return self.probe();
+        }
+        self.without_waiting(true)?;
+        let done = if let Some(room) = self.backlog.rooms.first().copied() {
+            self.transact(|write| write.tend(room)).map(|done| match done {
+                Some((name, room, messages)) => {
+                    self.backlog.did(messages, &room);
+                    self.rooms.entry(name).and_modify(|known| *known = room);
+                }
+                None => _ = self.backlog.rooms.remove(&room),
+            })
+        } else if self.backlog.people >= PEOPLE_STEP {
+            self.transact(|write| write.forget_people()).map(|()| self.backlog.people = 0)
+        } else {
+            self.transact(|write| write.expire_by_age())
+        };
+        self.without_waiting(false)?;
+        match done {
+            Ok(()) => Ok(()),
+            Err(Failure::NotStored(error)) => {
+                self.is_down(&error);
+                Ok(())
+            }
+            Err(Failure::Unknown(fatal)) => Err(fatal),
+        }
+    }
+
+    /// Whether commits return before the disk has them. What they wrote gets there with the next that waits.
+    fn without_waiting(&self, on: bool) -> Result<(), Fatal> {
+        let mode = if on || sabotage::asked_for(Sabotage::SyncNormal) { "NORMAL" } else { "FULL" };
+        let set = self.connection.execute_batch(&format!("PRAGMA synchronous = {mode}"));
+        set.map_err(|error| Fatal(format!("cannot set how history is written: {error}")))
+    }
+
+    /// Indexes or removes some messages of a room: its name, how it is now, and how many they were.
+    fn tend(&mut self, id: i64) -> rusqlite::Result<Option<(RoomName, Room, u64)>> {
+        let sql = "SELECT id, epoch, first, top, at, indexed, purged, name FROM rooms WHERE id = ?";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row([id], |row| Ok((rows::room_row(row)?, row.get::<_, String>(7)?))).optional()?;
+        let Some((mut room, name)) = found else { return Ok(None) };
+        let Ok(name) = RoomName::parse(&name) else { return Ok(None) };
+        let messages = if room.indexed < room.top { self.index(&mut room)? } else { self.purge(&mut room)? };
+        let mut statement = self.connection.prepare_cached("UPDATE rooms SET indexed = ?, purged = ? WHERE id = ?")?;
+        statement.execute(params![room.indexed as i64, room.purged as i64, id])?;
+        Ok(Some((name, room, messages)))
+    }
+
+    fn index(&self, room: &mut Room) -> rusqlite::Result<u64> {
+        // What is about to be removed need not be found.
+        let from = room.indexed.max(room.first - 1) + 1;
+        let to = (from + STEP - 1).min(room.top);
+        let sql = "SELECT id, text FROM messages WHERE id BETWEEN ? AND ?
+            AND edits IS NULL AND deletes IS NULL AND deleted IS NULL ORDER BY id";
+        let mut texts = self.connection.prepare_cached(sql)?;
+        let mut insert = self.connection.prepare_cached("INSERT INTO search (rowid, text) VALUES (?, ?)")?;
+        let mut rows = texts.query(params![room.key(from), room.key(to)])?;
+        while let Some(row) = rows.next()? {
+            insert.execute(params![row.get::<_, i64>(0)?, words::tokens(row.get_ref(1)?.as_str()?)])?;
+        }
+        let done = to - room.indexed;
+        room.indexed = to;
+        Ok(done)
+    }
+
+    fn purge(&self, room: &mut Room) -> rusqlite::Result<u64> {
+        let to = (room.purged + STEP).min(room.first - 1);
+        let mut forget = self.connection.prepare_cached("DELETE FROM search WHERE rowid = ?")?;
+        for seq in room.purged + 1..=to {
+            forget.execute([room.key(seq)])?;
+        }
+        let sql = "DELETE FROM messages WHERE id BETWEEN ? AND ?";
+        self.connection.prepare_cached(sql)?.execute([room.key(room.purged + 1), room.key(to)])?;
+        let done = to - room.purged;
+        room.purged = to;
+        Ok(done)
+    }
+
+    /// Forgets the names and markers that were used longest ago, beyond those that are kept.
+    fn forget_people(&mut self) -> rusqlite::Result<()> {
+        for (table, key, used, kept) in [
+            ("people", "user", "seen", self.limits.names),
+            ("markers", "(user, room)", "at", self.limits.names.saturating_mul(MARKERS_PER_NAME)),
+        ] {
+            let count: i64 =
+                self.connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+            let excess = count.saturating_sub(i64::try_from(kept).unwrap_or(i64::MAX));
+            if excess > 0 {
+                let columns = key.trim_matches(['(', ')']);
+                let sql = format!(
+                    "DELETE FROM {table} WHERE {key} IN (SELECT {columns} FROM {table} ORDER BY {used} LIMIT ?)"
+                );
+                self.connection.execute(&sql, [excess])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves `first` past messages that are too old, in the next rooms of the round.
+    fn expire_by_age(&mut self) -> rusqlite::Result<()> {
+        let Some(age) = self.limits.age else { return Ok(()) };
+        let (wall, since) = self.backlog.age.began;
+        let now = wall + since.elapsed().as_millis() as u64;
+        let cutoff = now.saturating_sub(age.as_millis() as u64);
+        let sql = "SELECT id, epoch, first, top, at, indexed, purged, name FROM rooms
+            WHERE id > ? ORDER BY id LIMIT ?";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rooms = statement.query_map([self.backlog.age.after, AGE_STEP], |row| {
+            Ok((rows::room_row(row)?, row.get::<_, String>(7)?))
+        })?;
+        let rooms: Vec<(Room, String)> = rooms.collect::<rusqlite::Result<_>>()?;
+        drop(statement);
+        match rooms.last() {
+            Some((last, _)) if rooms.len() as i64 == AGE_STEP => self.backlog.age.after = last.id,
+            _ => {
+                self.backlog.age.after = 0;
+                self.backlog.age.next = Instant::now() + AGE_EVERY;
+            }
+        }
+        for (mut room, name) in rooms {
+            let first = self.first_since(&room, cutoff)?;
+            if first > room.first {
+                self.connection
+                    .prepare_cached("UPDATE rooms SET first = ? WHERE id = ?")?
+                    .execute([first as i64, room.id])?;
+                self.backlog.messages += first - room.first;
+                room.first = first;
+                self.backlog.note(&room);
+                if let Ok(name) = RoomName::parse(&name) {
+                    self.rooms.entry(name).and_modify(|known| *known = room);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The first message of a room that is not older than `cutoff`, by halving: times never run backwards in a room.
+    fn first_since(&self, room: &Room, cutoff: u64) -> rusqlite::Result<u64> {
+        let mut at = self.connection.prepare_cached("SELECT at FROM messages WHERE id = ?")?;
+        let mut is_old = |seq: u64| -> rusqlite::Result<bool> {
+            let at = at.query_row([room.key(seq)], |row| rows::number(row, 0)).optional()?;
+            Ok(at.is_some_and(|at| at < cutoff))
+        };
+        let (mut kept, mut old) = (room.top + 1, room.first);
+        if room.first > room.top || !is_old(room.first)? {
+            return Ok(room.first);
+        }
+        while old + 1 < kept {
+            let middle = old + (kept - old) / 2;
+            if is_old(middle)? { old = middle } else { kept = middle }
+        }
+        Ok(kept)
+    }
+}

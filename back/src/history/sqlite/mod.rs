@@ -1,0 +1,164 @@
+//! History in a SQLite file: `ok` means on the disk, and a restart finds everything.
+//!
+//! One connection writes, in the thread of the history's writer; a few others read. What stands in which table is in
+//! `schema`, how a batch becomes a transaction in `write`, what happens between the batches in `chores`.
+
+mod backup;
+mod check;
+mod chores;
+mod export;
+mod read;
+mod rows;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod tool;
+mod write;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::Connection;
+use shared::{Epoch, Message, Name, RoomName, UserId};
+
+use super::{Bounds, Change, Fatal, Outcome, Query, Range, Store, Unavailable};
+use write::Write;
+
+pub use backup::backup;
+pub use check::{Report, check};
+pub use export::{Format, export};
+pub use schema::{FILE, OpenError};
+pub use tool::{Progress, ToolError};
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct SqliteLimits {
+    /// Messages per room.
+    pub messages: usize,
+    /// Age of a message; `None` is any.
+    pub age: Option<Duration>,
+    /// Rooms that have ever had a message: their numbers are never given twice.
+    pub rooms: usize,
+    /// Names of people who are not connected.
+    pub names: usize,
+}
+
+/// A history in a file.
+pub struct Sqlite {
+    epoch: Epoch,
+    path: PathBuf,
+    write: Mutex<Option<Write>>,
+    /// Connections that nobody asks just now.
+    readers: Mutex<Vec<Connection>>,
+    _lock: File,
+}
+
+impl Sqlite {
+    /// Opens the history in this directory, and makes one if there is none.
+    ///
+    /// # Errors
+    /// When it is in use, damaged, foreign or newer, or cannot be written; each says what to do.
+    pub fn open(data: &Path, limits: SqliteLimits) -> Result<Self, OpenError> {
+        let schema::Opened { writer, epoch, path, lock } = schema::open(data)?;
+        let write = Write::new(writer, epoch.clone(), limits)
+            .map_err(|error| OpenError::Sqlite { path: path.clone(), error })?;
+        Ok(Self { epoch, path, write: Mutex::new(Some(write)), readers: Mutex::default(), _lock: lock })
+    }
+
+    /// Whether it cannot write just now.
+    pub fn is_degraded(&self) -> bool {
+        self.write().as_ref().is_some_and(Write::is_degraded)
+    }
+
+    /// Only the writer's thread waits here for long; the others ask for a number.
+    fn write(&self) -> MutexGuard<'_, Option<Write>> {
+        self.write.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks one of the reading connections. One that failed is not used again.
+    fn ask<T>(&self, question: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, Unavailable> {
+        let idle = self.idle().pop();
+        let mut reader = idle.map_or_else(|| schema::reader(&self.path), Ok).map_err(Unavailable::new)?;
+        let answer = question(&mut reader).map_err(Unavailable::new)?;
+        self.idle().push(reader);
+        Ok(answer)
+    }
+}
+
+fn closed() -> Fatal {
+    Fatal("history is closed".to_owned())
+}
+
+impl Store for Sqlite {
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn blocks(&self) -> bool {
+        true
+    }
+
+    fn commit(&self, changes: Vec<Change>, now_ms: u64) -> Result<Vec<Outcome>, Fatal> {
+        self.write().as_mut().ok_or_else(closed)?.commit(&changes, now_ms)
+    }
+
+    fn next_chore(&self) -> Option<Duration> {
+        self.write().as_ref().and_then(Write::next_chore)
+    }
+
+    fn is_behind(&self) -> bool {
+        self.write().as_ref().is_some_and(Write::is_behind)
+    }
+
+    fn do_chore(&self) -> Result<(), Fatal> {
+        self.write().as_mut().ok_or_else(closed)?.do_chore()
+    }
+
+    fn close(&self) {
+        // The last connection to close writes the log into the file and removes it.
+        self.idle().clear();
+        drop(self.write().take());
+    }
+
+    fn bounds(&self, room: &RoomName) -> Result<Bounds, Unavailable> {
+        self.ask(|reader| read::bounds(reader, &self.epoch, room))
+    }
+
+    fn read(&self, room: &RoomName, range: Range, limit: usize) -> Result<Vec<Arc<Message>>, Unavailable> {
+        self.ask(|reader| read::read(reader, room, range, limit))
+    }
+
+    fn size_after(&self, room: &RoomName, seq: u64, limit: usize) -> Result<(usize, usize), Unavailable> {
+        self.ask(|reader| read::size_after(reader, room, seq, limit))
+    }
+
+    fn search(
+        &self,
+        room: &RoomName,
+        query: &Query,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Message>>, Unavailable> {
+        self.ask(|reader| read::search(reader, room, query, before, limit))
+    }
+
+    fn marker(&self, room: &RoomName, user: &UserId) -> Result<Option<u64>, Unavailable> {
+        self.ask(|reader| read::marker(reader, room, user))
+    }
+
+    fn name(&self, user: &UserId) -> Result<Option<Name>, Unavailable> {
+        self.ask(|reader| read::name(reader, user))
+    }
+
+    fn rooms(&self, limit: usize) -> Result<Vec<(RoomName, u64)>, Unavailable> {
+        self.ask(|reader| read::rooms(reader, limit))
+    }
+}

@@ -1,0 +1,242 @@
+//! What a store of messages can do, and the words in which it is asked.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{Epoch, Message, MessageId, Name, Person, RoomName, UserId};
+
+use super::words::Query;
+
+/// Something to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A message, or an event about one; it gets a number.
+    Say(Draft),
+    /// Somebody has read a room up to `seq`; the marker only moves forward.
+    Read {
+        /// Who.
+        user: UserId,
+        /// Which room.
+        room: RoomName,
+        /// The newest message read.
+        seq: u64,
+    },
+    /// Somebody is called this from now on.
+    Remember(Person),
+}
+
+/// A message before it has a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Which room.
+    pub room: RoomName,
+    /// Who says it.
+    pub user: UserId,
+    /// What they are called.
+    pub name: Name,
+    /// The idempotency key: the same one from the same user is stored once.
+    pub id: Option<MessageId>,
+    /// What it is.
+    pub says: Says,
+}
+
+/// What a draft is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// A message.
+    Text {
+        /// What is said.
+        text: String,
+        /// The `seq` that it answers.
+        reply_to: Option<u64>,
+    },
+    /// Another text for one's own message `seq`.
+    Edit {
+        /// Which message.
+        seq: u64,
+        /// Its new text.
+        text: String,
+    },
+    /// One's own message `seq` is taken back.
+    Delete {
+        /// Which message.
+        seq: u64,
+    },
+}
+
+/// What became of a change.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// A message is stored under this number.
+    Stored {
+        /// The history that the number counts in.
+        epoch: Epoch,
+        /// The message as everybody will see it.
+        message: Arc<Message>,
+        /// Older messages that read otherwise from now on: the one that it edits or deletes, and the edit before it.
+        revised: Vec<Arc<Message>>,
+    },
+    /// The same `id` had been stored before, as this.
+    Duplicate {
+        /// The history that the number counts in.
+        epoch: Epoch,
+        /// Where the first one is.
+        room: RoomName,
+        /// Its number.
+        seq: u64,
+        /// When it was numbered, in Unix milliseconds.
+        at: u64,
+    },
+    /// The marker is where it should be, or was further already.
+    Read,
+    /// The name is remembered.
+    Remembered(Name),
+    /// It is certainly not stored.
+    Refused(Refusal),
+}
+
+/// Why a change was not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no room for another room.
+    #[error("there are too many rooms")]
+    TooManyRooms,
+    /// The store cannot write just now, as when the disk is full.
+    #[error("history cannot be written just now")]
+    Unavailable,
+    /// There is no such message, or it is taken back, or it is itself an edit.
+    #[error("there is no such message to change")]
+    NoSuchMessage,
+    /// The message is no longer kept.
+    #[error("that message is no longer kept")]
+    Expired,
+    /// It is somebody else's.
+    #[error("that message is somebody else's")]
+    NotYours,
+    /// A marker beyond the newest message.
+    #[error("there is no message of this number yet")]
+    NotYet,
+}
+
+/// Why a store gives no answer just now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("history cannot be read: {0}")]
+pub struct Unavailable(String);
+
+impl Unavailable {
+    /// With this reason, for the log.
+    pub fn new(reason: impl ToString) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+/// A store that cannot know any more what it holds: the process has to end and to begin again from the disk.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Fatal(pub String);
+
+/// What is kept of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// The history that the numbers count in.
+    pub epoch: Epoch,
+    /// The oldest message that is kept; `top + 1` when there is none.
+    pub first: u64,
+    /// The newest message; 0 before the first.
+    pub top: u64,
+}
+
+/// Which part of a room to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// The nearest messages with a larger number.
+    After(u64),
+    /// The nearest messages with a smaller number.
+    Before(u64),
+    /// As many on each side of this number, and itself.
+    Around(u64),
+}
+
+/// Where messages are kept.
+pub trait Store: Send + Sync + 'static {
+    /// How long it keeps: the word in `welcome.history`.
+    fn kind(&self) -> &'static str;
+
+    /// Whether its methods may wait for a disk.
+    fn blocks(&self) -> bool;
+
+    /// Numbers and keeps the changes of one batch, in this order, at this Unix time in milliseconds, and answers one
+    /// outcome for each. Whatever it answers is true for good when it returns. Only the writer calls it.
+    ///
+    /// # Errors
+    /// When it is not known what was stored.
+    fn commit(&self, changes: Vec<Change>, now_ms: u64) -> Result<Vec<Outcome>, Fatal>;
+
+    /// How long until there is something to do between commits; `None` while there is nothing.
+    fn next_chore(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether so much of it waits that it has to be done even while there is no pause between commits.
+    fn is_behind(&self) -> bool {
+        false
+    }
+
+    /// Does a few milliseconds of what is to be done between commits. Only the writer calls it.
+    ///
+    /// # Errors
+    /// When it is not known what was stored.
+    fn do_chore(&self) -> Result<(), Fatal> {
+        Ok(())
+    }
+
+    /// Nothing more will be committed.
+    fn close(&self) {}
+
+    /// What is kept of a room; an unknown room is an empty one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn bounds(&self, room: &RoomName) -> Result<Bounds, Unavailable>;
+
+    /// At most `limit` messages of a room, ascending.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn read(&self, room: &RoomName, range: Range, limit: usize) -> Result<Vec<Arc<Message>>, Unavailable>;
+
+    /// How many of the messages after `seq`, and how many bytes of text they have; counting stops at `limit` messages.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn size_after(&self, room: &RoomName, seq: u64, limit: usize) -> Result<(usize, usize), Unavailable>;
+
+    /// At most `limit` messages before `before` in which `query` is found, newest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn search(
+        &self,
+        room: &RoomName,
+        query: &Query,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Message>>, Unavailable>;
+
+    /// Up to where somebody has read a room.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn marker(&self, room: &RoomName, user: &UserId) -> Result<Option<u64>, Unavailable>;
+
+    /// What somebody was called last, if it is remembered.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn name(&self, user: &UserId) -> Result<Option<Name>, Unavailable>;
+
+    /// The `limit` rooms that hold the most messages, each with its newest number.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn rooms(&self, limit: usize) -> Result<Vec<(RoomName, u64)>, Unavailable>;
+}
