@@ -6,6 +6,7 @@ mod attackers;
 mod chat;
 mod client;
 mod crowd;
+mod disk;
 mod durable;
 mod handshake;
 mod heartbeat;

@@ -39,7 +39,12 @@ impl Back {
 
     /// On the history in this directory.
     pub fn on(data: &Path, flags: &[&str]) -> Self {
-        let mut child = Self::command(data).args(["--log", "warn"]).args(flags).stderr(Stdio::piped()).spawn().unwrap();
+        Self::spawn(Self::command(data).args(flags))
+    }
+
+    /// Started by this command, which becomes the program.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command.env("BACK_LOG", "warn").stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         // A warning may come before it.
         let line = said.find(|line| line.starts_with("listening on") || line.starts_with("back:")).unwrap_or_default();

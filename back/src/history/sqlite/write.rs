@@ -124,7 +124,9 @@ impl Write {
         let outcomes = changes.iter().map(|change| {
             let known = match change {
                 Change::Say(draft) => self.known(draft)?,
-                Change::Read { .. } | Change::Remember(_) => None,
+                Change::Read { .. } => None,
+                // People are called what they say; that a restart may forget it is no reason to refuse.
+                Change::Remember(person) => Some(Outcome::Remembered(person.name.clone())),
             };
             Ok(known.unwrap_or(Outcome::Refused(Refusal::Unavailable)))
         });
