@@ -34,6 +34,9 @@ const FOLLOW_QUEUE: usize = 16;
 /// Questions that a store on disk answers at once; the others wait. Each holds a thread.
 pub const READERS: usize = 4;
 
+/// Searches at once, beside the readers: they may take long, and nobody who comes in should wait for them.
+pub const SEARCHERS: usize = 2;
+
 /// A change with whatever its sender needs to be answered; `R` goes through history untouched.
 pub struct Append<R> {
     /// What to store.
@@ -69,6 +72,7 @@ pub struct History<R> {
     entries: mpsc::Sender<Entry<R>>,
     store: Arc<dyn Store>,
     readers: Arc<Semaphore>,
+    searchers: Arc<Semaphore>,
 }
 
 impl<R: Send + 'static> History<R> {
@@ -77,7 +81,8 @@ impl<R: Send + 'static> History<R> {
         let (entries, queue) = mpsc::channel(APPEND_QUEUE);
         let (batches, follow) = mpsc::channel(FOLLOW_QUEUE);
         let writer = Writer::new(Arc::clone(&store), queue, batches);
-        (Self { entries, store, readers: Arc::new(Semaphore::new(READERS)) }, writer, follow)
+        let (readers, searchers) = (Arc::new(Semaphore::new(READERS)), Arc::new(Semaphore::new(SEARCHERS)));
+        (Self { entries, store, readers, searchers }, writer, follow)
     }
 
     /// Hands in a change; its outcome comes out of the follower. Waits while the queue is full.
@@ -143,7 +148,7 @@ impl<R: Send + 'static> History<R> {
     /// At most `limit` messages before `before` in which `query` is found, newest first.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or when it takes too long.
     pub async fn search(
         &self,
         room: &RoomName,
@@ -152,7 +157,8 @@ impl<R: Send + 'static> History<R> {
         limit: usize,
     ) -> Result<Vec<Arc<Message>>, Unavailable> {
         let room = room.clone();
-        self.ask(move |store| store.search(&room, &query, before, limit)).await
+        // Also a search in memory takes too long for a thread that carries connections.
+        self.ask_on_a_thread(&self.searchers, move |store| store.search(&room, &query, before, limit)).await
     }
 
     /// What somebody was called last, if it is remembered.
@@ -185,7 +191,15 @@ impl<R: Send + 'static> History<R> {
         if !self.store.blocks() {
             return question(&*self.store);
         }
-        let permit = Arc::clone(&self.readers).acquire_owned().await.map_err(|_| stopping())?;
+        self.ask_on_a_thread(&self.readers, question).await
+    }
+
+    async fn ask_on_a_thread<T: Send + 'static>(
+        &self,
+        places: &Arc<Semaphore>,
+        question: impl FnOnce(&dyn Store) -> Result<T, Unavailable> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let permit = Arc::clone(places).acquire_owned().await.map_err(|_| stopping())?;
         let store = Arc::clone(&self.store);
         let answer = tokio::task::spawn_blocking(move || {
             let answer = question(&*store);

@@ -119,13 +119,19 @@ pub enum Refusal {
 
 /// Why a store gives no answer just now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("history cannot be read: {0}")]
-pub struct Unavailable(String);
+pub enum Unavailable {
+    /// It cannot; the reason is for the log.
+    #[error("history cannot be read: {0}")]
+    Broken(String),
+    /// It was stopped, so that others get their answers.
+    #[error("this takes too long")]
+    TooLong,
+}
 
 impl Unavailable {
     /// With this reason, for the log.
     pub fn new(reason: impl ToString) -> Self {
-        Self(reason.to_string())
+        Self::Broken(reason.to_string())
     }
 }
 

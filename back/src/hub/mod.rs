@@ -349,9 +349,15 @@ fn refused(refusal: Refusal, id: Option<MessageId>) -> Bytes {
 
 /// The answer to whatever needs to read history when that cannot be read.
 pub fn unavailable(error: Unavailable) -> Box<ErrorBody> {
-    tracing::error!(%error, "a request was not answered");
-    let body = ErrorBody::new(ErrorCode::StorageUnavailable, "history cannot be read just now");
-    Box::new(body.retry_after_ms(RETRY_MS).hint("ask again later"))
+    let body = match error {
+        Unavailable::Broken(_) => {
+            tracing::error!(%error, "a request was not answered");
+            let body = ErrorBody::new(ErrorCode::StorageUnavailable, "history cannot be read just now");
+            body.hint("ask again later")
+        }
+        Unavailable::TooLong => ErrorBody::new(ErrorCode::Overloaded, error.to_string()).hint("look for longer words"),
+    };
+    Box::new(body.retry_after_ms(RETRY_MS))
 }
 
 impl Membership {

@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use shared::{Epoch, Message, Name, RoomName, UserId};
 
 use super::{Bounds, Change, Fatal, Outcome, Query, Range, Store, Unavailable};
@@ -87,9 +87,14 @@ impl Sqlite {
     fn ask<T>(&self, question: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, Unavailable> {
         let idle = self.idle().pop();
         let mut reader = idle.map_or_else(|| schema::reader(&self.path), Ok).map_err(Unavailable::new)?;
-        let answer = question(&mut reader).map_err(Unavailable::new)?;
-        self.idle().push(reader);
-        Ok(answer)
+        let answer = question(&mut reader).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Unavailable::TooLong,
+            _ => Unavailable::new(error),
+        });
+        if answer.is_ok() || answer.as_ref().is_err_and(|error| *error == Unavailable::TooLong) {
+            self.idle().push(reader);
+        }
+        answer
     }
 }
 

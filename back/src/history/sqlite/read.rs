@@ -1,7 +1,10 @@
 //! Questions to one connection. Each is one short read transaction, so that none of them keeps the log from being
 //! checkpointed.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use shared::{Epoch, Message, Name, RoomName, UserId};
@@ -11,6 +14,13 @@ use crate::history::{Bounds, Query, Range};
 
 /// Messages that a search without an index looks at in one step.
 const SCAN: u64 = 500;
+
+/// A search that takes longer is given up. In a million messages most take a few milliseconds; a single letter with
+/// which very many words begin may take longer.
+const SEARCH_TIME: Duration = Duration::from_secs(2);
+
+/// SQLite's steps between two looks at the clock: some microseconds.
+const STEPS: i32 = 1_000;
 
 /// What is kept of a room; `epoch` is that of rooms without messages.
 pub fn bounds(connection: &Connection, epoch: &Epoch, name: &RoomName) -> rusqlite::Result<Bounds> {
@@ -77,6 +87,20 @@ pub fn size_after(
 /// At most `limit` messages before `before` that `query` finds, newest first: by looking at those that the index has
 /// not seen yet, then by the index.
 pub fn search(
+    connection: &mut Connection,
+    name: &RoomName,
+    query: &Query,
+    before: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Arc<Message>>> {
+    let until = Instant::now() + SEARCH_TIME;
+    connection.progress_handler(STEPS, Some(move || Instant::now() > until))?;
+    let found = search_until(connection, name, query, before, limit);
+    connection.progress_handler(0, None::<fn() -> bool>)?;
+    found
+}
+
+fn search_until(
     connection: &mut Connection,
     name: &RoomName,
     query: &Query,

@@ -324,6 +324,8 @@ fn complete(writer: &Connection, path: &Path) -> Result<(), OpenError> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     const OLD: &[&str] = &["CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1);"];
@@ -356,6 +358,8 @@ mod tests {
         let first = open(data.path()).unwrap();
         let error = open(data.path()).err().unwrap().to_string();
         assert!(error.contains("in use by another back") && error.contains("--data"), "{error}");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data.path().join(FILE)), 0o600, "nobody else reads what was said");
         drop(first);
         open(data.path()).unwrap();
     }
