@@ -240,7 +240,8 @@ fn prepare(writer: &Connection) -> rusqlite::Result<()> {
          PRAGMA cache_size = -65536;
          PRAGMA temp_store = MEMORY;
          PRAGMA journal_size_limit = 67108864;
-         PRAGMA wal_autocheckpoint = 2000;",
+         PRAGMA wal_autocheckpoint = 2000;
+         PRAGMA secure_delete = FAST;",
     )
 }
 
