@@ -9,6 +9,8 @@ mod presence;
 mod resume;
 mod room;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod vitals;
 
 use std::{

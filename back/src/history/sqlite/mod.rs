@@ -18,7 +18,10 @@ mod write;
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -52,6 +55,7 @@ pub struct Sqlite {
     epoch: Epoch,
     path: PathBuf,
     write: Mutex<Option<Write>>,
+    degraded: AtomicBool,
     /// Connections that nobody asks just now.
     readers: Mutex<Vec<Connection>>,
     _lock: File,
@@ -66,15 +70,30 @@ impl Sqlite {
         let schema::Opened { writer, epoch, path, lock } = schema::open(data)?;
         let write = Write::new(writer, epoch.clone(), limits)
             .map_err(|error| OpenError::Sqlite { path: path.clone(), error })?;
-        Ok(Self { epoch, path, write: Mutex::new(Some(write)), readers: Mutex::default(), _lock: lock })
+        Ok(Self {
+            epoch,
+            path,
+            write: Mutex::new(Some(write)),
+            degraded: AtomicBool::new(false),
+            readers: Mutex::default(),
+            _lock: lock,
+        })
     }
 
     /// Whether it cannot write just now.
     pub fn is_degraded(&self) -> bool {
-        self.write().as_ref().is_some_and(Write::is_degraded)
+        self.degraded.load(Ordering::Relaxed)
     }
 
-    /// Only the writer's thread waits here for long; the others ask for a number.
+    /// Does something on the writing side. Only the writer's thread comes here.
+    fn with_write<T>(&self, work: impl FnOnce(&mut Write) -> Result<T, Fatal>) -> Result<T, Fatal> {
+        let mut write = self.write();
+        let write = write.as_mut().ok_or_else(|| Fatal("history is closed".to_owned()))?;
+        let done = work(write);
+        self.degraded.store(write.is_degraded(), Ordering::Relaxed);
+        done
+    }
+
     fn write(&self) -> MutexGuard<'_, Option<Write>> {
         self.write.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -98,10 +117,6 @@ impl Sqlite {
     }
 }
 
-fn closed() -> Fatal {
-    Fatal("history is closed".to_owned())
-}
-
 impl Store for Sqlite {
     fn kind(&self) -> &'static str {
         "sqlite"
@@ -112,7 +127,7 @@ impl Store for Sqlite {
     }
 
     fn commit(&self, changes: Vec<Change>, now_ms: u64) -> Result<Vec<Outcome>, Fatal> {
-        self.write().as_mut().ok_or_else(closed)?.commit(&changes, now_ms)
+        self.with_write(|write| write.commit(&changes, now_ms))
     }
 
     fn next_chore(&self) -> Option<Duration> {
@@ -124,7 +139,7 @@ impl Store for Sqlite {
     }
 
     fn do_chore(&self) -> Result<(), Fatal> {
-        self.write().as_mut().ok_or_else(closed)?.do_chore()
+        self.with_write(Write::do_chore)
     }
 
     fn close(&self) {

@@ -198,8 +198,10 @@ pub fn open(data: &Path) -> Result<Opened, OpenError> {
 /// When there is none, or it cannot be read.
 pub fn open_to_read(data: &Path) -> Result<(Connection, PathBuf), OpenError> {
     let path = data.join(FILE);
-    if !path.exists() {
-        return Err(OpenError::Missing(path));
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Err(OpenError::Missing(path)),
+        Err(error) => return Err(OpenError::Files { path, error }),
     }
     let reader = reader(&path).map_err(|error| explain(&path, error))?;
     identify(&reader, &path)?;

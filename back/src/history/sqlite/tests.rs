@@ -287,3 +287,14 @@ fn a_long_search_string_or_position_does_no_harm() {
         assert!(seqs(&store.read(&room("a"), range, 200).unwrap()).len() <= 1);
     }
 }
+
+#[test]
+fn what_was_taken_back_is_overwritten_in_the_file() {
+    let (data, store) = sqlite(100);
+    store.commit(vec![say("a", "supersecretword", None), say("a", "kept", None)], 1).unwrap();
+    store.commit(vec![delete(1, "a", 1)], 1).unwrap();
+    store.close();
+    let file = std::fs::read(data.path().join(FILE)).unwrap();
+    let holds = |word: &str| file.windows(word.len()).any(|bytes| bytes == word.as_bytes());
+    assert!(holds("kept") && !holds("supersecretword"));
+}
