@@ -41,8 +41,11 @@ pub const BACKLOG: i32 = 4096;
 /// Unsent bytes that a socket takes. By default a stalled client hides up to 4 MB in the kernel.
 const NOT_SENT_BYTES: u32 = 32 * 1024;
 
-/// Sent bytes that nobody acknowledges for so long end the connection (RFC 5482).
-const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Sent bytes that nobody acknowledges end the connection (RFC 5482) so long after the client would have been called
+/// slow: a window that stays shut counts as not acknowledging, and whoever is slow should be told so.
+const AFTER_STALL: Duration = Duration::from_secs(20);
+/// The most that it may be.
+const LONGEST_USER_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a new connection needs.
 #[derive(Clone)]
@@ -134,7 +137,7 @@ async fn enter(
     seat: OwnedSemaphorePermit,
     tasks: TaskTracker,
 ) {
-    if let Err(error) = prepare(&stream) {
+    if let Err(error) = prepare(&stream, &entrance.patience) {
         tracing::debug!(%error, "a new connection is gone already");
         return;
     }
@@ -201,13 +204,14 @@ async fn converse(
     tasks.spawn(connection::run(websocket, outlet, speech, hub, patience.close, (seat, registration)));
 }
 
-fn prepare(stream: &TcpStream) -> io::Result<()> {
+fn prepare(stream: &TcpStream, patience: &Patience) -> io::Result<()> {
     let socket = socket2::SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
     {
         socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
-        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+        // Linux takes at most 24 days; a day without a sign of life is enough for anybody.
+        socket.set_tcp_user_timeout(Some((patience.stall + AFTER_STALL).min(LONGEST_USER_TIMEOUT)))?;
     }
     Ok(())
 }

@@ -248,7 +248,7 @@ async fn a_crowd_that_comes_back_after_a_restart_misses_nothing() {
         .map(|n| {
             let epoch = epoch.clone();
             tokio::spawn(async move {
-                let seq = (n * 700 / CROWD) as u64;
+                let seq = 600 + (n * 100 / CROWD) as u64;
                 let (mut client, _) = Client::hello(address, "x", json!({"dev": {"epoch": epoch, "seq": seq}})).await;
                 let joined = client.until("joined").await;
                 assert_eq!(joined["resume"], "ok", "{joined}");
