@@ -1,12 +1,9 @@
 //! What is done between commits, a few milliseconds at a time: the search index catches up, and what is not kept is
 //! removed. None of it waits for the disk: after a power cut it is done again.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 use shared::RoomName;
 
 use super::{
@@ -21,95 +18,11 @@ use crate::{
 /// Messages that one step indexes or removes: about 2 ms, and seldom 25 when the index merges its segments.
 const STEP: u64 = 128;
 
-/// With so many messages not indexed or removed, steps are taken between busy commits too. A search looks at them one
-/// by one.
-const BEHIND: u64 = 4_096;
-
-/// How often it is looked for messages that have become too old.
-const AGE_EVERY: Duration = Duration::from_secs(60);
-
 /// Rooms that one step looks at for messages that have become too old.
 const AGE_STEP: i64 = 200;
 
-/// Names and markers that are written before it is looked whether there are too many.
-const PEOPLE_STEP: u32 = 1_000;
-
 /// Read markers that are kept for each remembered name.
 const MARKERS_PER_NAME: usize = 10;
-
-/// What is to be done.
-pub struct Backlog {
-    /// Rooms with messages that are to be indexed or removed.
-    rooms: BTreeSet<i64>,
-    /// How many those are, about.
-    messages: u64,
-    /// Names and markers written since they were last counted.
-    people: u32,
-    age: Age,
-}
-
-/// The round over all rooms that looks for old messages.
-struct Age {
-    /// The wall clock when the process began, and what has passed since: a clock that jumps while the server runs must
-    /// not make it throw history away.
-    began: (u64, Instant),
-    next: Instant,
-    /// The last room that this round has seen.
-    after: i64,
-}
-
-impl Backlog {
-    /// What an earlier process left undone.
-    pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut backlog = Self {
-            rooms: BTreeSet::new(),
-            messages: 0,
-            people: 0,
-            age: Age { began: (crate::history::unix_ms(), Instant::now()), next: Instant::now(), after: 0 },
-        };
-        let sql = "SELECT id, (top - indexed) + (first - 1 - purged) FROM rooms
-            WHERE indexed < top OR purged < first - 1";
-        let mut statement = connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            backlog.rooms.insert(row.get(0)?);
-            backlog.messages += row.get::<_, i64>(1)?.max(0) as u64;
-        }
-        Ok(backlog)
-    }
-
-    /// A batch has changed this room.
-    pub(super) fn note(&mut self, room: &Room) {
-        if undone(room) > 0 {
-            self.rooms.insert(room.id);
-        }
-    }
-
-    /// A batch has stored so many messages.
-    pub(super) fn grew(&mut self, messages: usize) {
-        self.messages += messages as u64;
-    }
-
-    /// A step has dealt with so many messages of a room, and this is how it is now.
-    fn did(&mut self, messages: u64, room: &Room) {
-        self.messages = self.messages.saturating_sub(messages);
-        if undone(room) == 0 {
-            self.rooms.remove(&room.id);
-        }
-        if self.rooms.is_empty() {
-            self.messages = 0;
-        }
-    }
-
-    /// A name or a marker was written.
-    pub(super) fn remembered(&mut self) {
-        self.people += 1;
-    }
-}
-
-fn undone(room: &Room) -> u64 {
-    room.top.saturating_sub(room.indexed) + (room.first - 1).saturating_sub(room.purged)
-}
 
 impl Write {
     /// How long until there is something to do.
@@ -117,7 +30,7 @@ impl Write {
         if let Some(probe) = self.next_probe() {
             return Some(probe);
         }
-        if !self.backlog.rooms.is_empty() || self.backlog.people >= PEOPLE_STEP {
+        if self.backlog.next_room().is_some() || self.backlog.has_many_people() {
             return Some(Duration::ZERO);
         }
         self.limits.age.map(|_| self.backlog.age.next.saturating_duration_since(Instant::now()))
@@ -125,7 +38,7 @@ impl Write {
 
     /// Whether what is to be done must not wait for a pause.
     pub fn is_behind(&self) -> bool {
-        !self.is_degraded() && self.backlog.messages > BEHIND
+        !self.is_degraded() && self.backlog.is_large()
     }
 
     /// Does a step of whatever is most urgent.
@@ -134,16 +47,16 @@ impl Write {
             return self.probe();
         }
         self.without_waiting(true)?;
-        let done = if let Some(room) = self.backlog.rooms.first().copied() {
+        let done = if let Some(room) = self.backlog.next_room() {
             self.transact(|write| write.tend(room)).map(|done| match done {
                 Some((name, room, messages)) => {
                     self.backlog.did(messages, &room);
                     self.rooms.entry(name).and_modify(|known| *known = room);
                 }
-                None => _ = self.backlog.rooms.remove(&room),
+                None => self.backlog.drop_room(room),
             })
-        } else if self.backlog.people >= PEOPLE_STEP {
-            self.transact(|write| write.forget_people()).map(|()| self.backlog.people = 0)
+        } else if self.backlog.has_many_people() {
+            self.transact(|write| write.forget_people()).map(|()| self.backlog.counted_people())
         } else {
             self.transact(|write| write.expire_by_age())
         };
@@ -231,9 +144,7 @@ impl Write {
     /// Moves `first` past messages that are too old, in the next rooms of the round.
     fn expire_by_age(&mut self) -> rusqlite::Result<()> {
         let Some(age) = self.limits.age else { return Ok(()) };
-        let (wall, since) = self.backlog.age.began;
-        let now = wall + since.elapsed().as_millis() as u64;
-        let cutoff = now.saturating_sub(age.as_millis() as u64);
+        let cutoff = self.backlog.age.now_ms().saturating_sub(age.as_millis() as u64);
         let sql = "SELECT id, epoch, first, top, at, indexed, purged, name FROM rooms
             WHERE id > ? ORDER BY id LIMIT ?";
         let mut statement = self.connection.prepare_cached(sql)?;
@@ -245,8 +156,7 @@ impl Write {
         match rooms.last() {
             Some((last, _)) if rooms.len() as i64 == AGE_STEP => self.backlog.age.after = last.id,
             _ => {
-                self.backlog.age.after = 0;
-                self.backlog.age.next = Instant::now() + AGE_EVERY;
+                self.backlog.age.end_round();
             }
         }
         for (mut room, name) in rooms {
@@ -255,7 +165,7 @@ impl Write {
                 self.connection
                     .prepare_cached("UPDATE rooms SET first = ? WHERE id = ?")?
                     .execute([first as i64, room.id])?;
-                self.backlog.messages += first - room.first;
+                self.backlog.grew((first - room.first) as usize);
                 room.first = first;
                 self.backlog.note(&room);
                 if let Ok(name) = RoomName::parse(&name) {

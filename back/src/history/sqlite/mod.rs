@@ -3,6 +3,7 @@
 //! One connection writes, in the thread of the history's writer; a few others read. What stands in which table is in
 //! `schema`, how a batch becomes a transaction in `write`, what happens between the batches in `chores`.
 
+mod backlog;
 mod backup;
 mod check;
 mod chores;

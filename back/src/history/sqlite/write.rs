@@ -11,7 +11,7 @@ use shared::{Epoch, Message, RoomName, UserId};
 
 use super::{
     SqliteLimits,
-    chores::Backlog,
+    backlog::Backlog,
     rows::{self, COLUMNS, Room},
     schema::MAX_SEQ,
 };

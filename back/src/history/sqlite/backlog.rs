@@ -1,0 +1,138 @@
+//! What is to be done between commits, and how urgent it is. It does none of it.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+
+use super::rows::Room;
+
+/// With so many messages not indexed or removed, steps are taken between busy commits too. A search looks at them one
+/// by one.
+const BEHIND: u64 = 4_096;
+
+/// Names and markers that are written before it is looked whether there are too many.
+const PEOPLE_STEP: u32 = 1_000;
+
+/// How often it is looked for messages that have become too old.
+const AGE_EVERY: Duration = Duration::from_secs(60);
+
+/// What is to be done.
+pub struct Backlog {
+    /// Rooms with messages that are to be indexed or removed.
+    rooms: BTreeSet<i64>,
+    /// How many those are, about.
+    messages: u64,
+    /// Names and markers written since they were last counted.
+    people: u32,
+    /// The round that looks for old messages.
+    pub age: Age,
+}
+
+/// The round over all rooms that looks for old messages.
+pub struct Age {
+    /// The wall clock when the process began, and what has passed since: a clock that jumps while the server runs must
+    /// not make it throw history away.
+    began: (u64, Instant),
+    /// When the next round begins.
+    pub next: Instant,
+    /// The last room that this round has seen.
+    pub after: i64,
+}
+
+impl Backlog {
+    /// What an earlier process left undone.
+    ///
+    /// # Errors
+    /// SQLite's.
+    pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut backlog = Self {
+            rooms: BTreeSet::new(),
+            messages: 0,
+            people: 0,
+            age: Age { began: (crate::history::unix_ms(), Instant::now()), next: Instant::now(), after: 0 },
+        };
+        let sql = "SELECT id, (top - indexed) + (first - 1 - purged) FROM rooms
+            WHERE indexed < top OR purged < first - 1";
+        let mut statement = connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            backlog.rooms.insert(row.get(0)?);
+            backlog.messages += row.get::<_, i64>(1)?.max(0) as u64;
+        }
+        Ok(backlog)
+    }
+
+    /// A batch has changed this room.
+    pub fn note(&mut self, room: &Room) {
+        if undone(room) > 0 {
+            self.rooms.insert(room.id);
+        }
+    }
+
+    /// A batch has stored so many messages.
+    pub fn grew(&mut self, messages: usize) {
+        self.messages += messages as u64;
+    }
+
+    /// A step has dealt with so many messages of a room, and this is how it is now.
+    pub fn did(&mut self, messages: u64, room: &Room) {
+        self.messages = self.messages.saturating_sub(messages);
+        if undone(room) == 0 {
+            self.rooms.remove(&room.id);
+        }
+        if self.rooms.is_empty() {
+            self.messages = 0;
+        }
+    }
+
+    /// A room with something to do.
+    pub fn next_room(&self) -> Option<i64> {
+        self.rooms.first().copied()
+    }
+
+    /// There is no such room any more.
+    pub fn drop_room(&mut self, room: i64) {
+        self.rooms.remove(&room);
+    }
+
+    /// Whether so much waits that it must not wait for a pause.
+    pub fn is_large(&self) -> bool {
+        self.messages > BEHIND
+    }
+
+    /// Whether so many names and markers were written that they should be counted.
+    pub fn has_many_people(&self) -> bool {
+        self.people >= PEOPLE_STEP
+    }
+
+    /// They were counted.
+    pub fn counted_people(&mut self) {
+        self.people = 0;
+    }
+
+    /// A name or a marker was written.
+    pub fn remembered(&mut self) {
+        self.people += 1;
+    }
+}
+
+impl Age {
+    /// The wall clock as it would be if it had never been set since the process began.
+    pub fn now_ms(&self) -> u64 {
+        let (wall, since) = self.began;
+        wall + since.elapsed().as_millis() as u64
+    }
+
+    /// Every room was looked at.
+    pub fn end_round(&mut self) {
+        self.after = 0;
+        self.next = Instant::now() + AGE_EVERY;
+    }
+}
+
+fn undone(room: &Room) -> u64 {
+    room.top.saturating_sub(room.indexed) + (room.first - 1).saturating_sub(room.purged)
+}
