@@ -126,7 +126,7 @@ impl Server {
         let fault = tokio::select! {
             () = listener::accept(listener, entrance, connections, &tasks, &shutdown) => None,
             // Neither of the two ends while the server runs.
-            ended = work.join_next() => Some(ended),
+            ended = work.join_next() => ended,
         };
         shutdown.cancel();
         tracing::info!(connections = hub.people().count(), "stopping");
@@ -138,15 +138,32 @@ impl Server {
         sweeper.abort();
         // What was handed in before is committed, and the file is closed.
         drop(stopper);
-        let finished = timeout(LAST_COMMIT, async { while work.join_next().await.is_some() {} }).await;
-        match fault {
-            None if finished.is_ok() => Ok(()),
-            None => Err(io::Error::other("history was still being written when the server stopped")),
-            Some(Some(Ok(Err(fatal)))) => Err(io::Error::other(fatal)),
-            Some(ended) => Err(io::Error::other(format!("a task that carries the server ended: {ended:?}"))),
+        let mut ends: Vec<End> = fault.into_iter().collect();
+        let ended_early = !ends.is_empty();
+        let finished = timeout(LAST_COMMIT, async {
+            while let Some(end) = work.join_next().await {
+                ends.push(end);
+            }
+        });
+        let finished = finished.await.is_ok();
+        // Whichever of the two ended first took the other with it: the reason may be the second one's.
+        for end in ends {
+            match end {
+                Ok(Ok(())) => {}
+                Ok(Err(fatal)) => return Err(io::Error::other(fatal)),
+                Err(fault) => return Err(io::Error::other(fault)),
+            }
+        }
+        match (ended_early, finished) {
+            (false, true) => Ok(()),
+            (false, false) => Err(io::Error::other("history was still being written when the server stopped")),
+            (true, _) => Err(io::Error::other("history ended while the server ran")),
         }
     }
 }
+
+/// How one of the tasks that carry the server ended.
+type End = Result<Result<(), Fatal>, tokio::task::JoinError>;
 
 /// A look that comes so many times later than it should tells that the process stood still.
 const STOOD_STILL: u32 = 4;
