@@ -25,6 +25,8 @@ pub struct Backlog {
     rooms: BTreeSet<i64>,
     /// How many those are, about.
     messages: u64,
+    /// The last room that had its turn.
+    turn: i64,
     /// Names and markers written since they were last counted.
     people: u32,
     /// The round that looks for old messages.
@@ -51,6 +53,7 @@ impl Backlog {
         let mut backlog = Self {
             rooms: BTreeSet::new(),
             messages: 0,
+            turn: 0,
             people: 0,
             age: Age { began: (crate::history::unix_ms(), Instant::now()), next: Instant::now(), after: 0 },
         };
@@ -72,9 +75,9 @@ impl Backlog {
         }
     }
 
-    /// A batch has stored so many messages.
-    pub fn grew(&mut self, messages: usize) {
-        self.messages += messages as u64;
+    /// So many more messages are to be indexed or removed.
+    pub fn grew(&mut self, messages: u64) {
+        self.messages += messages;
     }
 
     /// A step has dealt with so many messages of a room, and this is how it is now.
@@ -88,9 +91,22 @@ impl Backlog {
         }
     }
 
-    /// A room with something to do.
-    pub fn next_room(&self) -> Option<i64> {
-        self.rooms.first().copied()
+    /// Whether messages are to be indexed or removed.
+    pub fn has_messages(&self) -> bool {
+        !self.rooms.is_empty()
+    }
+
+    /// Whether those are about so many.
+    pub fn has_at_least(&self, messages: u64) -> bool {
+        self.messages >= messages
+    }
+
+    /// At most so many of the rooms that they are in, beginning after those that had their turn.
+    pub fn next_rooms(&mut self, count: usize) -> Vec<i64> {
+        let from_here = self.rooms.range(self.turn + 1..).chain(self.rooms.range(..=self.turn));
+        let rooms: Vec<i64> = from_here.take(count).copied().collect();
+        self.turn = rooms.first().copied().unwrap_or_default();
+        rooms
     }
 
     /// There is no such room any more.

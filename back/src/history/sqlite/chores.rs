@@ -18,11 +18,24 @@ use crate::{
 /// Messages that one step indexes or removes: about 2 ms, and seldom 25 when the index merges its segments.
 const STEP: u64 = 128;
 
+/// Messages that a step between busy commits deals with. A batch stores up to 256 and may make room for them by
+/// removing as many, so a smaller step would fall behind for as long as the load lasts.
+const BUSY_STEP: u64 = 768;
+
+/// Rooms that one step looks after.
+const ROOMS_STEP: usize = 128;
+
+/// A few messages wait so long for others to be indexed with: a transaction for each would cost more than storing it.
+const LINGER: Duration = Duration::from_millis(100);
+
 /// Rooms that one step looks at for messages that have become too old.
 const AGE_STEP: i64 = 200;
 
 /// Read markers that are kept for each remembered name.
 const MARKERS_PER_NAME: usize = 10;
+
+/// A room's name, how it is now, and how many messages were dealt with.
+type Tended = (RoomName, Room, u64);
 
 impl Write {
     /// How long until there is something to do.
@@ -30,7 +43,10 @@ impl Write {
         if let Some(probe) = self.next_probe() {
             return Some(probe);
         }
-        if self.backlog.next_room().is_some() || self.backlog.has_many_people() {
+        if self.backlog.has_messages() {
+            return Some(if self.backlog.has_at_least(STEP) { Duration::ZERO } else { LINGER });
+        }
+        if self.backlog.has_many_people() {
             return Some(Duration::ZERO);
         }
         self.limits.age.map(|_| self.backlog.age.next.saturating_duration_since(Instant::now()))
@@ -47,13 +63,19 @@ impl Write {
             return self.probe();
         }
         self.without_waiting(true)?;
-        let done = if let Some(room) = self.backlog.next_room() {
-            self.transact(|write| write.tend(room)).map(|done| match done {
-                Some((name, room, messages)) => {
-                    self.backlog.did(messages, &room);
-                    self.rooms.entry(name).and_modify(|known| *known = room);
+        let done = if self.backlog.has_messages() {
+            let most = if self.backlog.is_large() { BUSY_STEP } else { STEP };
+            let rooms = self.backlog.next_rooms(ROOMS_STEP);
+            self.transact(|write| write.tend_rooms(&rooms, most)).map(|tended| {
+                for (id, tended) in tended {
+                    match tended {
+                        Some((name, room, messages)) => {
+                            self.backlog.did(messages, &room);
+                            self.rooms.entry(name).and_modify(|known| *known = room);
+                        }
+                        None => self.backlog.drop_room(id),
+                    }
                 }
-                None => self.backlog.drop_room(room),
             })
         } else if self.backlog.has_many_people() {
             self.transact(|write| write.forget_people()).map(|()| self.backlog.counted_people())
@@ -78,23 +100,42 @@ impl Write {
         set.map_err(|error| Fatal(format!("cannot set how history is written: {error}")))
     }
 
-    /// Indexes or removes some messages of a room: its name, how it is now, and how many they were.
-    fn tend(&mut self, id: i64) -> rusqlite::Result<Option<(RoomName, Room, u64)>> {
+    /// Indexes or removes at most so many messages of these rooms.
+    fn tend_rooms(&mut self, rooms: &[i64], most: u64) -> rusqlite::Result<Vec<(i64, Option<Tended>)>> {
+        let (mut tended, mut left) = (Vec::new(), most);
+        for id in rooms {
+            if left == 0 {
+                break;
+            }
+            let room = self.tend(*id, left)?;
+            left -= room.as_ref().map_or(0, |(_, _, messages)| *messages);
+            tended.push((*id, room));
+        }
+        Ok(tended)
+    }
+
+    fn tend(&mut self, id: i64, most: u64) -> rusqlite::Result<Option<Tended>> {
         let sql = "SELECT id, epoch, first, top, at, indexed, purged, name FROM rooms WHERE id = ?";
         let mut statement = self.connection.prepare_cached(sql)?;
         let found = statement.query_row([id], |row| Ok((rows::room_row(row)?, row.get::<_, String>(7)?))).optional()?;
         let Some((mut room, name)) = found else { return Ok(None) };
         let Ok(name) = RoomName::parse(&name) else { return Ok(None) };
-        let messages = if room.indexed < room.top { self.index(&mut room)? } else { self.purge(&mut room)? };
+        let mut messages = 0;
+        if room.indexed < room.top {
+            messages += self.index(&mut room, most)?;
+        }
+        if room.purged < room.first - 1 && messages < most {
+            messages += self.purge(&mut room, most - messages)?;
+        }
         let mut statement = self.connection.prepare_cached("UPDATE rooms SET indexed = ?, purged = ? WHERE id = ?")?;
         statement.execute(params![room.indexed as i64, room.purged as i64, id])?;
         Ok(Some((name, room, messages)))
     }
 
-    fn index(&self, room: &mut Room) -> rusqlite::Result<u64> {
+    fn index(&self, room: &mut Room, most: u64) -> rusqlite::Result<u64> {
         // What is about to be removed need not be found.
         let from = room.indexed.max(room.first - 1) + 1;
-        let to = (from + STEP - 1).min(room.top);
+        let to = (from + most - 1).min(room.top);
         let sql = "SELECT id, text FROM messages WHERE id BETWEEN ? AND ?
             AND edits IS NULL AND deletes IS NULL AND deleted IS NULL ORDER BY id";
         let mut texts = self.connection.prepare_cached(sql)?;
@@ -103,13 +144,14 @@ impl Write {
         while let Some(row) = rows.next()? {
             insert.execute(params![row.get::<_, i64>(0)?, words::tokens(row.get_ref(1)?.as_str()?)])?;
         }
-        let done = to - room.indexed;
+        // Those that were passed over cost nothing.
+        let done = (to + 1).saturating_sub(from);
         room.indexed = to;
         Ok(done)
     }
 
-    fn purge(&self, room: &mut Room) -> rusqlite::Result<u64> {
-        let to = (room.purged + STEP).min(room.first - 1);
+    fn purge(&self, room: &mut Room, most: u64) -> rusqlite::Result<u64> {
+        let to = (room.purged + most).min(room.first - 1);
         let mut forget = self.connection.prepare_cached("DELETE FROM search WHERE rowid = ?")?;
         for seq in room.purged + 1..=to {
             forget.execute([room.key(seq)])?;
@@ -165,7 +207,7 @@ impl Write {
                 self.connection
                     .prepare_cached("UPDATE rooms SET first = ? WHERE id = ?")?
                     .execute([first as i64, room.id])?;
-                self.backlog.grew((first - room.first) as usize);
+                self.backlog.grew(first - room.first);
                 room.first = first;
                 self.backlog.note(&room);
                 if let Ok(name) = RoomName::parse(&name) {

@@ -97,6 +97,23 @@ fn a_backlog_does_not_wait_for_a_pause() {
 }
 
 #[test]
+fn a_load_without_pauses_does_not_leave_the_index_behind() {
+    let (data, store) = sqlite(3_000);
+    for batch in 0..200 {
+        store
+            .commit((0..256).map(|n| say(&format!("r{}", n % 16), &format!("회의 {batch}"), None)).collect(), 1)
+            .unwrap();
+        if store.is_behind() {
+            store.do_chore().unwrap();
+        }
+    }
+    let file = Connection::open(data.path().join(FILE)).unwrap();
+    let behind = "SELECT sum(top - indexed) + sum(first - 1 - purged) FROM rooms";
+    let behind: i64 = file.query_row(behind, [], |row| row.get(0)).unwrap();
+    assert!(behind <= 4_096 + 512, "{behind} messages wait");
+}
+
+#[test]
 fn a_backlog_is_taken_up_after_a_restart() {
     let (data, store) = sqlite(100);
     store.commit((0..500).map(|_| say("a", "회의", None)).collect(), 1).unwrap();
