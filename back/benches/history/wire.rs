@@ -352,7 +352,7 @@ fn write_all(socket: &mut std::net::TcpStream, mut bytes: &[u8]) -> anyhow::Resu
         match socket.write(bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                std::thread::park_timeout(Duration::from_micros(200))
+                std::thread::park_timeout(Duration::from_micros(200));
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
