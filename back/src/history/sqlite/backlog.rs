@@ -25,6 +25,8 @@ pub struct Backlog {
     rooms: BTreeSet<i64>,
     /// How many those are, about.
     messages: u64,
+    /// How many of them have come since the last step.
+    fresh: u64,
     /// The last room that had its turn.
     turn: i64,
     /// Names and markers written since they were last counted.
@@ -53,6 +55,7 @@ impl Backlog {
         let mut backlog = Self {
             rooms: BTreeSet::new(),
             messages: 0,
+            fresh: 0,
             turn: 0,
             people: 0,
             age: Age { began: (crate::history::unix_ms(), Instant::now()), next: Instant::now(), after: 0 },
@@ -78,6 +81,12 @@ impl Backlog {
     /// So many more messages are to be indexed or removed.
     pub fn grew(&mut self, messages: u64) {
         self.messages += messages;
+        self.fresh += messages;
+    }
+
+    /// How many have come since this was asked last.
+    pub fn take_fresh(&mut self) -> u64 {
+        std::mem::take(&mut self.fresh)
     }
 
     /// A step has dealt with so many messages of a room, and this is how it is now.

@@ -18,9 +18,12 @@ use crate::{
 /// Messages that one step indexes or removes: about 2 ms, and seldom 25 when the index merges its segments.
 const STEP: u64 = 128;
 
-/// Messages that a step between busy commits deals with. A batch stores up to 256 and may make room for them by
-/// removing as many, so a smaller step would fall behind for as long as the load lasts.
-const BUSY_STEP: u64 = 768;
+/// For each message that came since the last step, a step between busy commits deals with so many, so that what waits
+/// becomes less for as long as the load lasts.
+const BUSY_SHARE: u64 = 2;
+
+/// Most messages of a step: 10 ms.
+const LONGEST_STEP: u64 = 1_024;
 
 /// Rooms that one step looks after.
 const ROOMS_STEP: usize = 128;
@@ -64,7 +67,8 @@ impl Write {
         }
         self.without_waiting(true)?;
         let done = if self.backlog.has_messages() {
-            let most = if self.backlog.is_large() { BUSY_STEP } else { STEP };
+            let fresh = self.backlog.take_fresh();
+            let most = if self.backlog.is_large() { (fresh * BUSY_SHARE).clamp(STEP, LONGEST_STEP) } else { STEP };
             let rooms = self.backlog.next_rooms(ROOMS_STEP);
             self.transact(|write| write.tend_rooms(&rooms, most)).map(|tended| {
                 for (id, tended) in tended {
