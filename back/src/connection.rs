@@ -101,6 +101,8 @@ async fn read(mut websocket: WebSocketStream<Socket>, outlet: &Outlet, mut speec
             // We are closing: what still comes is not heard any more.
             return Heard::Closing;
         }
+        // While history lets this client wait, what it says cannot be read, and is no silence.
+        outlet.vitals().held(true);
         match message {
             Message::Text(text) => speech.hear_text(outlet, &text).await,
             Message::Binary(bytes) => speech.hear_binary(outlet, &bytes).await,

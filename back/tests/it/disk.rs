@@ -135,3 +135,22 @@ async fn a_full_disk_loses_nothing() {
     back.kill();
     finds_all_after_a_restart(copy.path(), stored).await;
 }
+
+/// A disk that hangs makes everybody wait, and nobody is blamed for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_is_nobodys_silence() {
+    let data = tempfile::tempdir().unwrap();
+    let back = Back::on(data.path(), &["--ping-after", "0.3", "--dead-after", "0.8"]);
+    let mut kim = Client::in_room(back.address, "kim", "dev").await;
+    // Whoever holds the file's lock is as good as a disk that does not answer.
+    let disk = rusqlite::Connection::open(data.path().join("chat.db")).unwrap();
+    disk.execute_batch("BEGIN IMMEDIATE").unwrap();
+    kim.send(json!({"type": "send", "id": "1", "text": "x"})).await;
+    // Coming into a room waits for what is being written.
+    kim.send(json!({"type": "join", "id": "2", "room": "other"})).await;
+    let waiting = tokio::spawn(async move { kim.find(|message| message["type"] == "joined").await["room"].clone() });
+    sleep(Duration::from_secs(2)).await;
+    assert!(!waiting.is_finished(), "the disk does not hang: this test shows nothing");
+    disk.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(timeout(DEADLINE, waiting).await.unwrap().unwrap(), "other");
+}
