@@ -1,0 +1,217 @@
+//! One client of the load: a socket, what came of the next frame, and what must come next. It checks every message.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::{
+    crowd::Tally,
+    dialect::{Dialect, Heard},
+    frame::{self, Header},
+    stamp::Stamp,
+};
+
+/// Receive buffer of a client that is going to stall: what it does not read has to wait in the server.
+const SMALL_WINDOW: usize = 4096;
+
+/// What a number is while anything may come: after a gap.
+const ANY: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Head,
+    Hello,
+    Ready,
+}
+
+/// One client.
+pub struct Client {
+    stream: TcpStream,
+    state: State,
+    rest: Vec<u8>,
+    room: u32,
+    /// Its place among the publishers of its room.
+    publisher: u32,
+    said: u32,
+    /// The next number of each publisher of its room.
+    expected: Vec<u32>,
+    /// The room's number of the last message, where the server gives one.
+    seq: Option<u64>,
+    /// Where stamps stand in its messages.
+    stamp_at: usize,
+    /// Whether its latencies count.
+    pub timed: bool,
+}
+
+impl Client {
+    /// Connects and asks for the way in.
+    pub fn connect(
+        address: SocketAddr,
+        dialect: Dialect,
+        room: u32,
+        publisher: u32,
+        small_window: bool,
+    ) -> anyhow::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).context("no socket")?;
+        if small_window {
+            socket.set_recv_buffer_size(SMALL_WINDOW)?;
+        }
+        socket.connect_timeout(&address.into(), Duration::from_secs(10)).context("cannot connect")?;
+        let mut stream = TcpStream::from(socket);
+        stream.set_nodelay(true)?;
+        // The end is a reset: thousands of sockets in TIME_WAIT would leave the next round without ports.
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+        stream.write_all(dialect.request(room).as_bytes())?;
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream,
+            state: State::Head,
+            rest: Vec::new(),
+            room,
+            publisher,
+            said: 0,
+            expected: Vec::new(),
+            seq: None,
+            stamp_at: 0,
+            timed: true,
+        })
+    }
+
+    /// Its socket.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Its room.
+    pub fn room(&self) -> u32 {
+        self.room
+    }
+
+    /// Sends a frame.
+    pub fn send(&mut self, opcode: u8, payload: &[u8]) -> anyhow::Result<()> {
+        let mut bytes = Vec::with_capacity(payload.len() + 14);
+        frame::client(opcode, payload, &mut bytes);
+        self.stream.write_all(&bytes).context("the server does not read what is said")
+    }
+
+    /// Says the next text, meant for `intended`.
+    pub fn say(&mut self, dialect: Dialect, intended: u64, bytes: usize) -> anyhow::Result<()> {
+        let stamp = Stamp { publisher: self.publisher, number: self.said, intended };
+        let mut payload = Vec::with_capacity(bytes + 64);
+        dialect.say(self.said, |out| stamp.write(bytes, out), &mut payload);
+        self.said += 1;
+        self.send(frame::TEXT, &payload)
+    }
+
+    /// Reads once and looks at every whole frame; says whether this made the client ready.
+    pub fn read(&mut self, dialect: Dialect, buffer: &mut [u8], tally: &mut Tally) -> anyhow::Result<bool> {
+        let count = match self.stream.read(buffer) {
+            Ok(0) => bail!("the server ended a connection"),
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error).context("a connection broke"),
+        };
+        tally.read(count);
+        let was_ready = self.state == State::Ready;
+        if self.rest.is_empty() {
+            let used = self.look(&buffer[..count], dialect, tally)?;
+            self.rest.extend_from_slice(&buffer[used..count]);
+        } else {
+            let mut bytes = std::mem::take(&mut self.rest);
+            bytes.extend_from_slice(&buffer[..count]);
+            let used = self.look(&bytes, dialect, tally)?;
+            bytes.drain(..used);
+            self.rest = bytes;
+        }
+        Ok(!was_ready && self.state == State::Ready)
+    }
+
+    /// Looks at what is whole and says how many bytes that was.
+    fn look(&mut self, bytes: &[u8], dialect: Dialect, tally: &mut Tally) -> anyhow::Result<usize> {
+        let mut used = 0;
+        if self.state == State::Head {
+            let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(0) };
+            if !bytes.starts_with(b"HTTP/1.1 101") {
+                bail!("the handshake was refused: {}", String::from_utf8_lossy(&bytes[..bytes.len().min(80)]));
+            }
+            used = end + 4;
+            self.state = if dialect.is_ready_at_once() { State::Ready } else { State::Hello };
+            if let Some(hello) = dialect.hello(self.room) {
+                self.send(frame::TEXT, hello.as_bytes())?;
+            }
+        }
+        while let Some(header) = Header::read(&bytes[used..]) {
+            let payload = &bytes[used + header.begin..used + header.end];
+            match header.opcode {
+                frame::TEXT | frame::BINARY => self.hear(payload, header.end, dialect, tally)?,
+                frame::PING => self.send(frame::PONG, payload)?,
+                frame::PONG => tally.pongs += 1,
+                frame::CLOSE => bail!("the server closed: {}", String::from_utf8_lossy(payload)),
+                _ => bail!("a frame was torn"),
+            }
+            used += header.end;
+        }
+        Ok(used)
+    }
+
+    fn hear(&mut self, text: &[u8], frame_bytes: usize, dialect: Dialect, tally: &mut Tally) -> anyhow::Result<()> {
+        match dialect.hear(text) {
+            Heard::Message(seq) => {
+                let Some(stamp) = Stamp::find(text, &mut self.stamp_at) else {
+                    // A bare server may greet; whatever is lost is missed when the run is counted.
+                    return Ok(());
+                };
+                self.check(stamp, seq)?;
+                let own = stamp.publisher == self.publisher;
+                tally.message(stamp.intended, frame_bytes, self.timed);
+                if own {
+                    tally.own.push(self.room);
+                }
+                Ok(())
+            }
+            Heard::Gap(from, to) => {
+                if self.seq.is_some_and(|seq| from != seq + 1) || to < from {
+                    bail!("a gap from {from} to {to} after number {:?}", self.seq);
+                }
+                self.seq = Some(to);
+                self.expected.iter_mut().for_each(|number| *number = ANY);
+                tally.gapped += to - from + 1;
+                Ok(())
+            }
+            Heard::Ready => {
+                self.state = State::Ready;
+                Ok(())
+            }
+            Heard::Answer(answer) => self.send(frame::TEXT, answer),
+            Heard::Refused => bail!("the server said {}", String::from_utf8_lossy(text)),
+            Heard::Other => Ok(()),
+        }
+    }
+
+    fn check(&mut self, stamp: Stamp, seq: Option<u64>) -> anyhow::Result<()> {
+        let publisher = stamp.publisher as usize;
+        if publisher >= self.expected.len() {
+            self.expected.resize(publisher + 1, 0);
+        }
+        let expected = self.expected[publisher];
+        if expected != ANY && stamp.number != expected {
+            let what = if stamp.number < expected { "a duplicate or disorder" } else { "a loss" };
+            bail!("{what}: number {} of publisher {publisher}, where {expected} was due", stamp.number);
+        }
+        self.expected[publisher] = stamp.number + 1;
+        if let (Some(last), Some(seq)) = (self.seq, seq)
+            && seq != last + 1
+        {
+            bail!("seq {seq} after seq {last}");
+        }
+        self.seq = seq;
+        Ok(())
+    }
+}

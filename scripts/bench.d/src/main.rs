@@ -1,0 +1,58 @@
+//! The driver of `scripts/bench`: arguments → rounds → report. It also serves as those peers that are written in Rust.
+
+mod chart;
+mod client;
+mod crowd;
+mod dialect;
+mod frame;
+mod load;
+mod machine;
+mod options;
+mod peer;
+mod peers;
+mod report;
+mod rounds;
+mod scenarios;
+mod server;
+mod stamp;
+mod stats;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use options::Task;
+use peer::Peer;
+
+fn main() -> ExitCode {
+    let done = match Task::from_process() {
+        Task::Run(options) => rounds::run(&options),
+        Task::Serve(peer, port) => serve(peer, port).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            say(&format!("bench: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A line for whoever watches. Standard error may be closed; that is no reason to stop.
+fn say(line: &str) {
+    _ = writeln!(io::stderr(), "{line}");
+}
+
+fn serve(peer: Peer, port: u16) -> anyhow::Result<()> {
+    if peer == Peer::Floor {
+        return peers::floor::serve(port);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match peer {
+        Peer::Mpsc => runtime.block_on(peers::mpsc::serve(port)),
+        Peer::Broadcast => runtime.block_on(peers::broadcast::serve(port)),
+        _ => anyhow::bail!("{} is not served from here", peer.name()),
+    }
+}

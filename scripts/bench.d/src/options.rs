@@ -1,0 +1,122 @@
+//! The command line. The only place here that knows clap.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    peer::Peer,
+    scenarios::{Scenario, Size},
+};
+
+/// The driver of scripts/bench; run that instead.
+#[derive(Debug, Parser)]
+#[command(name = "bench", about)]
+struct Line {
+    #[command(subcommand)]
+    task: Word,
+}
+
+#[derive(Debug, Subcommand)]
+enum Word {
+    /// Measure
+    Run(Options),
+    /// Serve as a peer until killed
+    Serve {
+        /// Which one
+        #[arg(value_parser = Peer::parse)]
+        peer: Peer,
+        /// Where
+        port: u16,
+    },
+}
+
+/// What to measure.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Scenarios, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',', value_parser = Scenario::parse)]
+    pub only: Vec<Scenario>,
+    /// Servers, separated by commas; whom they are compared with comes along [default: all]
+    #[arg(long, value_delimiter = ',', value_parser = Peer::parse)]
+    pub peers: Vec<Peer>,
+    /// Rounds, in each of which everybody has a turn
+    #[arg(long, default_value_t = 5)]
+    pub rounds: usize,
+    /// Seconds of a measurement
+    #[arg(long, default_value_t = 5.0)]
+    pub seconds: f64,
+    /// Clients of one room
+    #[arg(long, default_value_t = 1000)]
+    pub clients: usize,
+    /// A short look whether everything works: its figures mean nothing
+    #[arg(long)]
+    pub quick: bool,
+    /// The built programs
+    #[arg(long)]
+    pub programs: PathBuf,
+    /// The peers' scripts
+    #[arg(long)]
+    pub scripts: PathBuf,
+    /// What was installed for the peers
+    #[arg(long)]
+    pub cache: PathBuf,
+    /// Where results go
+    #[arg(long)]
+    pub results: PathBuf,
+    /// The commit that is measured
+    #[arg(long, default_value = "unknown")]
+    pub commit: String,
+}
+
+impl Options {
+    /// Rounds to run.
+    pub fn rounds(&self) -> usize {
+        if self.quick { 1 } else { self.rounds.max(1) }
+    }
+
+    /// How much of everything, with so many descriptors.
+    pub fn size(&self, descriptors: usize) -> Size {
+        let seconds = Duration::from_secs_f64(self.seconds.clamp(0.1, 600.0));
+        // A tenth stays free, as in back.
+        let most = descriptors / 10 * 9;
+        if self.quick {
+            return Size {
+                clients: self.clients.min(100),
+                idle: 200.min(most),
+                connects: 500.min(most),
+                rooms: 20,
+                time: Duration::from_secs(1),
+                warm: Duration::from_millis(200),
+                idle_time: Duration::from_secs(1),
+            };
+        }
+        Size {
+            clients: self.clients.clamp(16, most),
+            idle: 5_000.min(most),
+            connects: 18_000.min(most),
+            rooms: (500.min(most / 10)) as u32,
+            time: seconds,
+            warm: Duration::from_secs(1),
+            idle_time: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the process is to do.
+pub enum Task {
+    /// Measure.
+    Run(Options),
+    /// Be a peer.
+    Serve(Peer, u16),
+}
+
+impl Task {
+    /// Reads the process's arguments; ends the process with a message when they make no sense.
+    pub fn from_process() -> Self {
+        match Line::parse().task {
+            Word::Run(options) => Self::Run(options),
+            Word::Serve { peer, port } => Self::Serve(peer, port),
+        }
+    }
+}
