@@ -25,7 +25,8 @@ struct Client {
 
 #[derive(Default)]
 struct Floor {
-    clients: HashMap<u64, Client>,
+    /// By number; `None` for those who left.
+    clients: Vec<Option<Client>>,
     /// Who is in a room.
     rooms: HashMap<String, Vec<u64>>,
 }
@@ -37,7 +38,6 @@ pub fn serve(port: u16) -> anyhow::Result<()> {
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&poll, &door, epoll::EventData::new_u64(DOOR), epoll::EventFlags::IN)?;
     let mut floor = Floor::default();
-    let mut next = 0;
     let mut events: Vec<epoll::Event> = Vec::with_capacity(256);
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -52,9 +52,9 @@ pub fn serve(port: u16) -> anyhow::Result<()> {
                 while let Ok((stream, _)) = door.accept() {
                     stream.set_nonblocking(true)?;
                     stream.set_nodelay(true)?;
-                    epoll::add(&poll, &stream, epoll::EventData::new_u64(next), epoll::EventFlags::IN)?;
-                    floor.clients.insert(next, Client { stream, room: None, rest: Vec::new() });
-                    next += 1;
+                    let next = floor.clients.len();
+                    epoll::add(&poll, &stream, epoll::EventData::new_u64(next as u64), epoll::EventFlags::IN)?;
+                    floor.clients.push(Some(Client { stream, room: None, rest: Vec::new() }));
                 }
             } else if floor.hear(number, &mut buffer).is_err() {
                 floor.drop(number);
@@ -65,7 +65,7 @@ pub fn serve(port: u16) -> anyhow::Result<()> {
 
 impl Floor {
     fn hear(&mut self, number: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let Some(client) = self.clients.get_mut(&number) else { return Ok(()) };
+        let Some(client) = self.clients.get_mut(number as usize).and_then(Option::as_mut) else { return Ok(()) };
         let count = match client.stream.read(buffer) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => count,
@@ -94,7 +94,7 @@ impl Floor {
             self.frame(number, &header, &rest[used..])?;
             used += header.end;
         }
-        if let Some(client) = self.clients.get_mut(&number) {
+        if let Some(client) = self.clients.get_mut(number as usize).and_then(Option::as_mut) {
             client.rest = rest;
             client.rest.drain(..used);
         }
@@ -105,14 +105,14 @@ impl Floor {
         let mask = header.mask.unwrap_or_default();
         let payload = bytes[header.begin..header.end].iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
         let payload: Vec<u8> = payload.collect();
-        let Some(client) = self.clients.get_mut(&number) else { return Ok(()) };
+        let Some(client) = self.clients.get_mut(number as usize).and_then(Option::as_mut) else { return Ok(()) };
         let mut out = Vec::with_capacity(payload.len() + 10);
         match header.opcode {
             frame::TEXT => {
                 frame::server(frame::TEXT, &payload, &mut out);
                 let members = client.room.as_ref().and_then(|room| self.rooms.get(room)).cloned().unwrap_or_default();
                 for member in members {
-                    let Some(client) = self.clients.get_mut(&member) else { continue };
+                    let Some(client) = self.clients.get_mut(member as usize).and_then(Option::as_mut) else { continue };
                     if !client.stream.write(&out).is_ok_and(|count| count == out.len()) {
                         self.drop(member);
                     }
@@ -129,7 +129,7 @@ impl Floor {
     }
 
     fn drop(&mut self, number: u64) {
-        let room = self.clients.remove(&number).and_then(|client| client.room);
+        let room = self.clients.get_mut(number as usize).and_then(Option::take).and_then(|client| client.room);
         if let Some(members) = room.and_then(|room| self.rooms.get_mut(&room)) {
             members.retain(|&member| member != number);
         }

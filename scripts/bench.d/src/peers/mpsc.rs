@@ -33,22 +33,28 @@ async fn talk(stream: TcpStream, address: SocketAddr, peers: Peers) {
     let (mut out, mut incoming) = socket.split();
     let (sender, mut inbox) = mpsc::unbounded_channel();
     lock(&peers).insert(address, sender);
-    let writing = tokio::spawn(async move {
+    let sending = async {
         while let Some(message) = inbox.recv().await {
             if out.send(message).await.is_err() {
                 break;
             }
         }
-    });
-    while let Some(Ok(message)) = incoming.next().await {
-        if message.is_text() || message.is_binary() {
-            for peer in lock(&peers).values() {
-                _ = peer.send(message.clone());
+    };
+    let receiving = async {
+        while let Some(Ok(message)) = incoming.next().await {
+            if message.is_text() || message.is_binary() {
+                for peer in lock(&peers).values() {
+                    _ = peer.send(message.clone());
+                }
             }
         }
+    };
+    // As in the example both halves are one task, so whatever wakes one polls the other too.
+    tokio::select! {
+        () = sending => {}
+        () = receiving => {}
     }
     lock(&peers).remove(&address);
-    writing.abort();
 }
 
 fn lock(peers: &Peers) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, UnboundedSender<Message>>> {
