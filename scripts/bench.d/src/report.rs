@@ -89,9 +89,8 @@ impl Report {
         Spread::of(turns.filter_map(|turn| turn.figures.as_ref().ok()?.get(column).copied()))
     }
 
-    /// The ratio of the first column to the partner's, over the rounds in which both succeeded.
-    pub fn ratio(&self, scenario: Scenario, case: Case) -> Option<Spread> {
-        let partner = scenario.partner(case);
+    /// The ratio of the first column to a partner's, over the rounds in which both succeeded.
+    fn ratio(&self, scenario: Scenario, case: Case, partner: Case) -> Option<Spread> {
         let figure = |case: Case, round: usize| {
             let mut turns = self.turns.iter().filter(|turn| turn.scenario == scenario && turn.round == round);
             turns.find(|turn| turn.case == case)?.figures.as_ref().ok()?.first().copied()
@@ -120,9 +119,11 @@ impl Report {
         }
         for (scenario, cases) in self.scenarios() {
             let metrics = scenario.metrics();
-            out.push_str(&format!("\n**{}** (goal: {})\n\n| server | ratio", scenario.title(size), scenario.goal()));
+            out.push_str(&format!("\n**{}** (goal: {})\n\n| server", scenario.title(size), scenario.goal()));
+            let partners = scenario.partners(cases[0]);
+            partners.iter().for_each(|(title, _)| out.push_str(&format!(" | {title}")));
             metrics.iter().for_each(|metric| out.push_str(&format!(" | {}", metric.title)));
-            out.push_str(&format!(" |\n|---|---{}|\n", "|---".repeat(metrics.len())));
+            out.push_str(&format!(" |\n|---{}|\n", "|---".repeat(metrics.len() + partners.len())));
             for case in cases {
                 out.push_str(&self.row(scenario, case, &metrics));
             }
@@ -138,7 +139,10 @@ impl Report {
         if !case.variant.is_empty() {
             name.push_str(&format!(", {}", case.variant));
         }
-        let mut row = format!("| {name} | {}", cell(self.ratio(scenario, case), 2));
+        let mut row = format!("| {name}");
+        for (_, partner) in scenario.partners(case) {
+            row.push_str(&format!(" | {}", cell(self.ratio(scenario, case, partner), 2)));
+        }
         for (column, metric) in metrics.iter().enumerate() {
             row.push_str(&format!(" | {}", cell(self.spread(scenario, case, column), metric.digits)));
         }
@@ -177,11 +181,14 @@ impl Report {
             .flat_map(|(scenario, cases)| cases.into_iter().map(move |case| (scenario, case)))
             .map(|(scenario, case)| {
                 let spread = |spread: Option<Spread>| spread.map(|s| json!([s.median, s.min, s.max]));
-                let (first, ratio) = (self.spread(scenario, case, 0), self.ratio(scenario, case));
-                json!({
-                    "scenario": scenario.title(size), "server": case.peer.name(), "variant": case.variant,
-                    scenario.metrics()[0].key: spread(first), "ratio": spread(ratio),
-                })
+                let mut value = json!({
+                    "scenario": scenario.name(), "title": scenario.title(size), "server": case.peer.name(),
+                    "variant": case.variant, scenario.metrics()[0].key: spread(self.spread(scenario, case, 0)),
+                });
+                for (title, partner) in scenario.partners(case) {
+                    value[title] = json!(spread(self.ratio(scenario, case, partner)));
+                }
+                value
             })
             .collect();
         let all = json!({
@@ -207,7 +214,7 @@ fn cell(spread: Option<Spread>, digits: usize) -> String {
 fn grouped(digits: &str) -> String {
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 && out != "-" {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -241,7 +248,8 @@ mod tests {
             report.add(turn(Peer::Floor, round, Ok(vec![floor])));
             report.add(turn(Peer::Back, round, Ok(vec![back])));
         }
-        let ratio = report.ratio(Scenario::One, Case { peer: Peer::Back, variant: "" }).unwrap();
+        let case = |peer| Case { peer, variant: "" };
+        let ratio = report.ratio(Scenario::One, case(Peer::Back), case(Peer::Floor)).unwrap();
         assert_eq!(ratio, Spread { median: 1.1, min: 1.0, max: 1.2 });
         assert!(!report.has_failures());
         report.add(turn(Peer::Ws, 0, Err("a loss".to_owned())));

@@ -75,7 +75,8 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
 fn cases(scenario: Scenario, options: &Options, place: &Place, report: &mut Report) -> Vec<Case> {
     let all = scenario.cases();
     let asked = |case: Case| options.peers.is_empty() || options.peers.contains(&case.peer);
-    let wanted = |case: Case| asked(case) || all.iter().any(|&one| asked(one) && scenario.partner(one) == case);
+    let is_partner = |case: Case, of: Case| scenario.partners(of).iter().any(|(_, partner)| *partner == case);
+    let wanted = |case: Case| asked(case) || all.iter().any(|&one| asked(one) && is_partner(case, one));
     let mut cases = Vec::new();
     for &case in all.iter().filter(|&&case| wanted(case)) {
         match case.peer.missing(place) {

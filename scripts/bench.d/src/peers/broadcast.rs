@@ -11,7 +11,6 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 const CAPACITY: usize = 1024;
 
 /// Serves until it is killed.
-#[expect(clippy::disallowed_types, reason = "what it does wrong is what is measured")]
 pub async fn serve(port: u16) -> anyhow::Result<()> {
     let door = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     let (sender, _) = broadcast::channel(CAPACITY);

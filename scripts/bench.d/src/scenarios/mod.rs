@@ -182,15 +182,18 @@ impl Scenario {
         }
     }
 
-    /// With whom a case is compared.
-    pub fn partner(self, case: Case) -> Case {
+    /// With whom a case is compared, each with the title of the ratio.
+    pub fn partners(self, case: Case) -> Vec<(&'static str, Case)> {
+        let plain = |peer| Case { peer, variant: "" };
+        let floor = ("× floor", Case { peer: Peer::Floor, ..case });
         match self {
-            Self::One | Self::Many | Self::Idle => Case { peer: Peer::Floor, variant: "" },
-            Self::History => Case { peer: Peer::Back, variant: "" },
-            Self::Workers => Case { peer: Peer::Back, variant: "" },
-            Self::Stalled => Case { variant: "none stalled", ..case },
-            Self::Rooms => Case { variant: "one room", ..case },
-            Self::Connects => Case { peer: Peer::Ws, variant: "" },
+            Self::One | Self::Idle => vec![floor],
+            Self::Many => vec![floor, ("× Bun", plain(Peer::Bun))],
+            Self::History => vec![("× memory", plain(Peer::Back))],
+            Self::Workers => vec![("× 1 worker", plain(Peer::Back))],
+            Self::Stalled => vec![("× none stalled", Case { variant: "none stalled", ..case })],
+            Self::Rooms => vec![("× one room", Case { variant: "one room", ..case }), floor],
+            Self::Connects => vec![("× ws", plain(Peer::Ws)), ("× Bun", plain(Peer::Bun))],
         }
     }
 
