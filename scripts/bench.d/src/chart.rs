@@ -1,5 +1,5 @@
-//! The chart of the results: a bar for each server, in a panel for each scenario of fan-out, on a logarithmic scale. SVG
-//! without a library; its colours suit light and dark pages. Pure.
+//! The chart of the results: a bar for each server, in a panel for each scenario of fan-out. SVG without a library; its
+//! colours suit light and dark pages. Pure.
 
 use crate::{
     peer::Peer,
@@ -27,8 +27,11 @@ pub fn draw(report: &Report) -> String {
             Scenario::History => "64 in flight, history on disk and in memory: server CPU per delivery, ns",
             _ => continue,
         };
-        let bars: Vec<(Case, f64)> =
-            cases.into_iter().filter_map(|case| Some((case, report.spread(scenario, case, 0)?.median))).collect();
+        let bars: Vec<(Case, f64)> = cases
+            .into_iter()
+            .filter(|case| case.variant.is_empty())
+            .filter_map(|case| Some((case, report.spread(scenario, case, 0)?.median)))
+            .collect();
         top += panel(&mut body, title, &bars, top);
     }
     format!(
@@ -46,26 +49,23 @@ pub fn draw(report: &Report) -> String {
 
 /// Draws one panel and says how high it is.
 fn panel(out: &mut String, title: &str, bars: &[(Case, f64)], top: f64) -> f64 {
-    let values = || bars.iter().map(|(_, value)| value.max(1.0));
-    let (least, most) = (values().fold(f64::MAX, f64::min), values().fold(1.0, f64::max));
-    // From the power of ten below the least one, so that a shorter bar is a smaller figure and none is empty.
-    let from = (least * 0.8).log10().floor();
-    let to = (most.log10()).max(from + 1.0);
-    let x = |value: f64| LEFT + (RIGHT - LEFT) * (value.max(1.0).log10() - from) / (to - from);
+    let most = bars.iter().map(|(_, value)| *value).fold(1.0, f64::max);
+    let x = |value: f64| LEFT + (RIGHT - LEFT) * value / most;
     let height = bars.len() as f64 * STEP;
     out.push_str(&format!("<text x=\"10\" y=\"{:.0}\" font-weight=\"600\">{title}</text>\n", top + 18.0));
-    let mut power = from;
-    while power <= to {
-        let (at, y) = (x(10_f64.powf(power)), top + HEAD);
-        let label = 10_f64.powf(power);
+    // Lines at round figures, three to eight of them.
+    let power = 10_f64.powf(most.log10().floor());
+    let every = power * if most / power < 3.0 { 0.5 } else { 1.0 };
+    for line in 0..=(most / every) as usize {
+        let (value, y) = (every * line as f64, top + HEAD);
         out.push_str(&format!(
             "<line class=\"line\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
-             <text class=\"soft\" x=\"{at:.1}\" y=\"{:.1}\" font-size=\"11\" text-anchor=\"middle\">{label:.0}</text>\n",
+             <text class=\"soft\" x=\"{at:.1}\" y=\"{:.1}\" font-size=\"11\" text-anchor=\"middle\">{value:.0}</text>\n",
             y - 4.0,
             y + height,
-            y - 8.0
+            y - 8.0,
+            at = x(value)
         ));
-        power += 1.0;
     }
     for (row, (case, value)) in bars.iter().enumerate() {
         let y = top + HEAD + row as f64 * STEP;

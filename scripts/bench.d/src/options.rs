@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     peer::Peer,
     scenarios::{Scenario, Size},
+    stamp,
 };
 
 /// The driver of scripts/bench; run that instead.
@@ -49,6 +50,9 @@ pub struct Options {
     /// Clients of one room
     #[arg(long, default_value_t = 1000)]
     pub clients: usize,
+    /// Bytes of a text, where the scenario does not say otherwise
+    #[arg(long, default_value_t = 100)]
+    pub bytes: usize,
     /// A short look whether everything works: its figures mean nothing
     #[arg(long)]
     pub quick: bool,
@@ -80,9 +84,12 @@ impl Options {
         let seconds = Duration::from_secs_f64(self.seconds.clamp(0.1, 600.0));
         // A tenth stays free, as in back.
         let most = descriptors / 10 * 9;
+        // What every server takes without being told.
+        let bytes = self.bytes.clamp(stamp::BYTES, 16 * 1024);
         if self.quick {
             return Size {
                 clients: self.clients.min(100),
+                bytes,
                 idle: 200.min(most),
                 connects: 500.min(most),
                 rooms: 20,
@@ -93,6 +100,7 @@ impl Options {
         }
         Size {
             clients: self.clients.clamp(16, most),
+            bytes,
             idle: 5_000.min(most),
             connects: 18_000.min(most),
             rooms: (500.min(most / 10)) as u32,

@@ -18,6 +18,8 @@ pub type Figures = Vec<f64>;
 pub struct Size {
     /// Clients in one room.
     pub clients: usize,
+    /// Bytes of a text.
+    pub bytes: usize,
     /// Idle clients.
     pub idle: usize,
     /// Connections of a storm.
@@ -77,9 +79,6 @@ pub enum Scenario {
     Connects,
 }
 
-/// Bytes of a text.
-pub const TEXT_BYTES: usize = 100;
-
 impl Scenario {
     /// All, in the order of the report.
     pub const ALL: [Self; 8] =
@@ -112,9 +111,9 @@ impl Scenario {
 
     /// What it does, for people.
     pub fn title(self, size: &Size) -> String {
-        let clients = size.clients;
+        let Size { clients, bytes, .. } = size;
         match self {
-            Self::One => format!("One message in flight, {clients} clients in one room, {TEXT_BYTES}-byte texts"),
+            Self::One => format!("One message in flight, {clients} clients in one room, {bytes}-byte texts"),
             Self::Many => format!("64 messages in flight from 16 publishers, {clients} clients in one room"),
             Self::History => format!("History on disk (fsync) against memory: 64 in flight, {clients} clients"),
             Self::Idle => format!("{} idle clients", size.idle),
@@ -161,12 +160,17 @@ impl Scenario {
     /// Who takes part.
     pub fn cases(self) -> Vec<Case> {
         let plain = |peer| Case { peer, variant: "" };
+        let in_memory =
+            || Peer::ALL.into_iter().filter(|&peer| peer != Peer::BackSqlite).map(plain).collect::<Vec<_>>();
         match self {
-            Self::One | Self::Many => {
-                Peer::ALL.into_iter().filter(|&peer| peer != Peer::BackSqlite).map(plain).collect()
+            Self::One => {
+                let mut cases = in_memory();
+                cases.insert(1, Case { peer: Peer::Floor, variant: talk::LONG });
+                cases
             }
+            Self::Many => in_memory(),
             Self::History => [Peer::Back, Peer::BackSqlite].map(plain).to_vec(),
-            Self::Idle => Peer::ALL.into_iter().filter(|&peer| peer != Peer::BackSqlite).map(plain).collect(),
+            Self::Idle => in_memory(),
             Self::Stalled => [Peer::Back, Peer::Bun, Peer::Ws]
                 .into_iter()
                 .flat_map(|peer| [Case { peer, variant: "none stalled" }, Case { peer, variant: stalled::STALLED }])
@@ -185,14 +189,17 @@ impl Scenario {
     /// With whom a case is compared, each with the title of the ratio.
     pub fn partners(self, case: Case) -> Vec<(&'static str, Case)> {
         let plain = |peer| Case { peer, variant: "" };
-        let floor = ("× floor", Case { peer: Peer::Floor, ..case });
+        let floor = ("× floor", plain(Peer::Floor));
         match self {
             Self::One | Self::Idle => vec![floor],
             Self::Many => vec![floor, ("× Bun", plain(Peer::Bun))],
             Self::History => vec![("× memory", plain(Peer::Back))],
             Self::Workers => vec![("× 1 worker", plain(Peer::Back))],
             Self::Stalled => vec![("× none stalled", Case { variant: "none stalled", ..case })],
-            Self::Rooms => vec![("× one room", Case { variant: "one room", ..case }), floor],
+            Self::Rooms => vec![
+                ("× one room", Case { variant: "one room", ..case }),
+                ("× floor", Case { peer: Peer::Floor, ..case }),
+            ],
             Self::Connects => vec![("× ws", plain(Peer::Ws)), ("× Bun", plain(Peer::Bun))],
         }
     }

@@ -1,6 +1,6 @@
 //! Many small rooms where everybody talks, against one room of all of them, at the same deliveries per second.
 
-use super::{Case, Figures, Size, TEXT_BYTES, talk};
+use super::{Case, Figures, Size, talk};
 use crate::{crowd::Crowd, load, peer::Place, server::Server};
 
 /// The case with many rooms.
@@ -20,8 +20,8 @@ pub fn run(case: Case, size: &Size, place: &Place) -> anyhow::Result<Figures> {
     crowd.settle()?;
     let speakers: Vec<usize> = (0..clients).collect();
     let rate = RATE * f64::from(rooms);
-    load::paced(&mut crowd, &speakers, rate, TEXT_BYTES, size.warm)?;
+    load::paced(&mut crowd, &speakers, rate, size.bytes, size.warm)?;
     crowd.drain(load::DRAIN)?;
-    let cost = load::measure(&mut crowd, &server, |crowd| load::paced(crowd, &speakers, rate, TEXT_BYTES, size.time))?;
+    let cost = load::measure(&mut crowd, &server, |crowd| load::paced(crowd, &speakers, rate, size.bytes, size.time))?;
     Ok(talk::figures(cost))
 }

@@ -1,6 +1,6 @@
 //! One room in which so many messages are in flight.
 
-use super::{Case, Figures, Metric, Scenario, Size, TEXT_BYTES, metric};
+use super::{Case, Figures, Metric, Scenario, Size, metric};
 use crate::{
     crowd::Crowd,
     load::{self, Cost},
@@ -10,6 +10,11 @@ use crate::{
 
 /// The case with two workers.
 pub const TWO: &str = "2 workers";
+
+/// The case with texts so long that a bare frame has as many bytes as Madang's: what the envelope costs by itself.
+pub const LONG: &str = "frames as long as Madang's";
+/// What a frame of Madang's has more than a bare one of the same text.
+const ENVELOPE_BYTES: usize = 123;
 
 /// The columns of whatever talks.
 pub fn metrics(scenario: Scenario) -> Vec<Metric> {
@@ -42,6 +47,7 @@ pub fn run(case: Case, publishers: usize, window: usize, size: &Size, place: &Pl
     } else {
         place.clone()
     };
+    let bytes = if case.variant == LONG { size.bytes + ENVELOPE_BYTES } else { size.bytes };
     let server = Server::start(case.peer, if two { 2 } else { 1 }, &place)?;
     let mut crowd = Crowd::new(server.dialect(), server.address())?;
     crowd.gather(size.clients, 1, |_| false)?;
@@ -49,10 +55,9 @@ pub fn run(case: Case, publishers: usize, window: usize, size: &Size, place: &Pl
     // In the middle of the crowd, so that a server that goes through it in order is not asked for more too early.
     let step = crowd.count() / publishers;
     let speakers: Vec<usize> = (0..publishers).map(|number| number * step + step / 2).collect();
-    load::in_flight(&mut crowd, &speakers, window, TEXT_BYTES, size.warm)?;
+    load::in_flight(&mut crowd, &speakers, window, bytes, size.warm)?;
     crowd.drain(load::DRAIN)?;
-    let cost =
-        load::measure(&mut crowd, &server, |crowd| load::in_flight(crowd, &speakers, window, TEXT_BYTES, size.time))?;
+    let cost = load::measure(&mut crowd, &server, |crowd| load::in_flight(crowd, &speakers, window, bytes, size.time))?;
     let mut figures = figures(cost);
     if place.server_cpus.len() > 1 {
         figures.swap(0, 1);
