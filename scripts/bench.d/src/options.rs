@@ -21,7 +21,7 @@ struct Line {
 #[derive(Debug, Subcommand)]
 enum Word {
     /// Measure
-    Run(Options),
+    Run(Box<Options>),
     /// Serve as a peer until killed
     Serve {
         /// Which one
@@ -114,7 +114,7 @@ impl Options {
 /// What the process is to do.
 pub enum Task {
     /// Measure.
-    Run(Options),
+    Run(Box<Options>),
     /// Be a peer.
     Serve(Peer, u16),
 }
