@@ -215,3 +215,47 @@ impl Client {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    /// What a client says of a server that sends messages with these numbers.
+    fn judge(numbers: &[u32]) -> Result<u64, String> {
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut client = Client::connect(door.local_addr().unwrap(), Dialect::Bare, 0, 7, false).unwrap();
+        let mut bytes = b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec();
+        for &number in numbers {
+            let mut text = Vec::new();
+            Stamp { publisher: 3, number, intended: 0 }.write(100, &mut text);
+            frame::server(frame::TEXT, &text, &mut bytes);
+        }
+        let mut server = door.accept().unwrap().0;
+        // A socket that is closed with unread bytes in it is reset.
+        assert_ne!(server.read(&mut [0; 1024]).unwrap(), 0);
+        server.write_all(&bytes).unwrap();
+        drop(server);
+        client.stream.set_nonblocking(false).unwrap();
+        let mut tally = Tally::new();
+        // A small buffer, so that frames come in pieces. The last read finds the end of the connection.
+        let mut buffer = [0; 64];
+        loop {
+            match client.read(Dialect::Bare, &mut buffer, &mut tally) {
+                Ok(_) => {}
+                Err(error) if error.to_string().contains("ended") => return Ok(tally.deliveries),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_loss_a_duplicate_and_a_disorder_are_noticed() {
+        assert_eq!(judge(&[0, 1, 2, 3]), Ok(4));
+        assert!(judge(&[0, 2]).unwrap_err().contains("a loss"));
+        assert!(judge(&[1]).unwrap_err().contains("a loss"));
+        assert!(judge(&[0, 1, 1]).unwrap_err().contains("a duplicate"));
+        assert!(judge(&[0, 2, 1]).unwrap_err().contains("a loss"));
+    }
+}

@@ -44,7 +44,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn new() -> Self {
+    /// Nothing yet.
+    pub fn new() -> Self {
         Self {
             began: Instant::now(),
             now: 0,
