@@ -45,6 +45,32 @@ async fn two_tabs_talk_and_another_room_hears_nothing() {
 }
 
 #[tokio::test]
+async fn what_others_edit_and_take_back_is_shown_so_live_and_after_a_reload() {
+    let yard = Yard::open().await;
+    let tab = yard.join("Ada", "dev").await;
+    let mut other = yard.client("dev").await;
+    for text in ["helo", "secret", "last"] {
+        other.say(text).await;
+    }
+    tab.until_said("last").await;
+    other.change(1, Some("hello")).await;
+    other.change(2, None).await;
+    let expected = ["hello", "This message was deleted", "last"];
+    let shown = format!(
+        "JSON.stringify([...document.querySelectorAll('li.message .text')].map((text) => text.textContent)) === JSON.stringify({})",
+        json!(expected)
+    );
+    for reloaded in [false, true] {
+        if reloaded {
+            tab.reload().await;
+        }
+        tab.until("both changes are shown", &shown).await;
+        assert_eq!(tab.eval("document.querySelector('[data-seq=\"1\"] .edited').textContent").await, "edited");
+        assert_eq!(tab.eval("document.documentElement.textContent.includes('secret')").await, false);
+    }
+}
+
+#[tokio::test]
 async fn tabs_recover_from_a_killed_server_and_lose_nothing() {
     let mut yard = Yard::open().await;
     let a = yard.join("Ada", "dev").await;

@@ -112,6 +112,16 @@ impl Client {
         self.until("ok").await;
     }
 
+    /// Replaces the text of message `seq`, its own, or takes it back.
+    pub(crate) async fn change(&mut self, seq: u64, text: Option<&str>) {
+        let change = match text {
+            Some(text) => json!({ "type": "edit", "id": format!("e{seq}"), "seq": seq, "text": text }),
+            None => json!({ "type": "delete", "id": format!("d{seq}"), "seq": seq }),
+        };
+        self.socket.send(Message::text(change.to_string())).await.expect("it is sent");
+        self.until("ok").await;
+    }
+
     /// The next message of a type.
     pub(crate) async fn until(&mut self, kind: &str) -> Value {
         loop {
