@@ -330,9 +330,6 @@ impl Talk {
     }
 
     async fn read(&mut self, id: Option<MessageId>, room: RoomName, seq: u64) {
-        if self.memberships.get(&room).is_some_and(|membership| seq <= membership.room().top()) {
-            self.session.has_read(&room, seq);
-        }
         let user = self.session.person().user.clone();
         self.append(id, Change::Read { user, room, seq }).await;
     }
@@ -360,9 +357,9 @@ impl Talk {
         limit: usize,
     ) -> Result<Page, Unavailable> {
         let history = self.yard.hub.history();
-        let Bounds { epoch, first, top } = history.bounds(&room).await?;
+        let Bounds { epoch, first, top } = self.yard.hub.published(&room, history.bounds(&room).await?);
         // One more than wanted tells whether there are more.
-        let mut messages = history.search(&room, query, before, limit + 1).await?;
+        let mut messages = history.search(&room, query, before.min(top + 1), limit + 1).await?;
         let mut bytes = 0;
         let fit = messages.iter().take(limit).take_while(|message| {
             bytes += message.text.len();
@@ -376,8 +373,9 @@ impl Talk {
 
     async fn page(&self, id: MessageId, room: RoomName, range: Range, limit: usize) -> Result<Page, Unavailable> {
         let history = self.yard.hub.history();
-        let bounds = history.bounds(&room).await?;
+        let bounds = self.yard.hub.published(&room, history.bounds(&room).await?);
         let mut messages = history.read(&room, range, limit).await?;
+        messages.retain(|message| message.seq <= bounds.top);
         let mut bytes: usize = messages.iter().map(|message| message.text.len()).sum();
         while bytes > PAGE_BYTES && messages.len() > 1 {
             let farthest = match range {

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Task::Backup { data, file } => backup(&data, &file),
         Task::Export { data, room, format } => {
             let out = &mut io::BufWriter::new(io::stdout().lock());
-            sqlite::export(&data, &room, format, out, progress()).map(|_| ExitCode::SUCCESS).map_err(Into::into)
+            sqlite::export(&data, &room, format, out, progress()).map(|_| ExitCode::SUCCESS).map_err(sentence)
         }
         Task::Check { data } => check(&data),
     };
@@ -36,26 +36,38 @@ fn say(line: &str) {
     _ = writeln!(io::stderr(), "{line}");
 }
 
+/// These errors say their causes themselves.
+fn sentence(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("{error}")
+}
+
 fn progress() -> Progress {
     Progress::new(say)
 }
 
 fn backup(data: &std::path::Path, file: &std::path::Path) -> anyhow::Result<ExitCode> {
-    let bytes = sqlite::backup(data, file, progress())?;
+    let bytes = sqlite::backup(data, file, progress()).map_err(sentence)?;
     say(&format!("{}: {} KiB", file.display(), bytes.div_ceil(1024)));
     Ok(ExitCode::SUCCESS)
 }
 
 fn check(data: &std::path::Path) -> anyhow::Result<ExitCode> {
-    let report = sqlite::check(data, progress())?;
+    let report = sqlite::check(data, progress()).map_err(sentence)?;
     report.problems.iter().for_each(|problem| say(problem));
     let verdict = if report.problems.is_empty() { "sound" } else { "damaged" };
     say(&format!("{verdict}: {} messages in {} rooms", report.messages, report.rooms));
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-#[tokio::main]
-async fn serve(config: Config) -> anyhow::Result<()> {
+fn serve(config: Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(run(config));
+    // A disk that hangs holds the writer's thread: the process ends all the same.
+    runtime.shutdown_background();
+    done
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log).with_context(|| format!("--log {} is no filter", config.log))?;
     // A closed standard error is no reason to stop: by default a log line that cannot be written panics where it is
     // made.
@@ -63,7 +75,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     log.log_internal_errors(false).init();
     raise_descriptor_limit();
     let address = config.listen;
-    let server = Server::build(config)?;
+    let server = Server::build(config).map_err(sentence)?;
     let listener = listen(address).with_context(|| {
         format!("cannot listen on {address}; is another back running? --listen or BACK_LISTEN takes another address")
     })?;

@@ -7,8 +7,8 @@ use std::{
 };
 
 use shared::{
-    Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, Name, OkBody, Person, Refusal, RoomName,
-    ServerMessage, SessionToken, UserId, limits,
+    Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, Name, Person, Refusal, RoomName, ServerMessage,
+    SessionToken, UserId, limits,
 };
 
 use crate::{
@@ -148,26 +148,18 @@ pub struct Session {
     rooms: Vec<RoomName>,
     sends: SharedBucket,
     typed: HashMap<RoomName, Instant>,
-    /// The markers that were set on this connection.
-    read: HashMap<RoomName, u64>,
     malformed: Malformed,
 }
 
 impl Session {
     /// Somebody who is in no room yet.
     pub fn new(person: Person, limits: SessionLimits, sends: SharedBucket) -> Self {
-        let (typed, read) = (HashMap::new(), HashMap::new());
-        Self { person, limits, rooms: Vec::new(), sends, typed, read, malformed: Malformed::default() }
+        Self { person, limits, rooms: Vec::new(), sends, typed: HashMap::new(), malformed: Malformed::default() }
     }
 
     /// Who this is.
     pub fn person(&self) -> &Person {
         &self.person
-    }
-
-    /// The marker of this room is here.
-    pub fn has_read(&mut self, room: &RoomName, seq: u64) {
-        self.read.insert(room.clone(), seq);
     }
 
     /// The session is in this room now, and means it where it names none.
@@ -214,7 +206,6 @@ impl Session {
                 let room = self.room(room)?;
                 self.rooms.retain(|other| *other != room);
                 self.typed.remove(&room);
-                self.read.remove(&room);
                 Action::Leave(id, room)
             }
             ClientMessage::Send { id, room, text, reply_to } => {
@@ -237,10 +228,6 @@ impl Session {
                 let room = self.room(room)?;
                 if seq > 0 {
                     check_seq("seq", seq)?;
-                }
-                if self.read.get(&room).is_some_and(|read| *read >= seq) {
-                    let done = |id| Action::Say(ServerMessage::Ok { id, body: OkBody::Done {} });
-                    return Ok(id.map(done));
                 }
                 Action::Read(id, room, seq)
             }

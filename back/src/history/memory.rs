@@ -3,11 +3,12 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use shared::{Epoch, Message, MessageId, Name, RoomName, UserId};
 
-use super::{Bounds, Change, Draft, Fatal, Outcome, Query, Range, Refusal, Store, Unavailable, revision};
+use super::{Bounds, Change, Draft, Fatal, Outcome, Query, Range, Refusal, SEARCH_TIME, Store, Unavailable, revision};
 
 /// How much is kept. A room that passes `messages`, or the whole that passes `bytes`, gives up its oldest messages, and
 /// whoever asks for them is told `gap{expired}`.
@@ -271,11 +272,15 @@ impl Store for Memory {
         before: u64,
         limit: usize,
     ) -> Result<Vec<Arc<Message>>, Unavailable> {
+        let until = Instant::now() + SEARCH_TIME;
         let mut found = Vec::new();
         let mut before = before;
         while found.len() < limit {
             let step = self.read(room, Range::Before(before), SEARCH_STEP)?;
             let Some(oldest) = step.first() else { break };
+            if Instant::now() > until {
+                return Err(Unavailable::TooLong);
+            }
             before = oldest.seq;
             let hits = step.iter().rev().filter(|message| message.edits.is_none() && query.matches(&message.text));
             found.extend(hits.take(limit - found.len()).cloned());

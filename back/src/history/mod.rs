@@ -13,7 +13,7 @@ mod store;
 mod words;
 mod writer;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use shared::{Message, Name, RoomName, UserId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -36,6 +36,10 @@ pub const READERS: usize = 4;
 
 /// Searches at once, beside the readers: they may take long, and nobody who comes in should wait for them.
 pub const SEARCHERS: usize = 2;
+
+/// A search that takes longer is given up. In a million messages most take a few milliseconds; a single letter with
+/// which very many words begin may take longer.
+const SEARCH_TIME: Duration = Duration::from_secs(2);
 
 /// A change with whatever its sender needs to be answered; `R` goes through history untouched.
 pub struct Append<R> {

@@ -32,7 +32,7 @@ pub use vitals::{Ages, Vitals};
 
 use crate::{
     frame,
-    history::{self, Followed, Outcome, Range, Refusal, Unavailable},
+    history::{self, Bounds, Followed, Outcome, Range, Refusal, Unavailable},
     sabotage,
 };
 
@@ -129,6 +129,14 @@ impl Hub {
         };
         room.looked_up().get_or_try_init(|| self.look_up(&room)).await.map_err(unavailable)?;
         Ok(room)
+    }
+
+    /// What of a room may be shown: history may hold messages whose senders are not answered yet.
+    pub fn published(&self, name: &RoomName, mut bounds: Bounds) -> Bounds {
+        if let Some(room) = self.rooms().get(name).filter(|room| room.looked_up().initialized()) {
+            bounds.top = bounds.top.min(room.top());
+        }
+        bounds
     }
 
     /// Fills a room's log with the newest messages of history: as many as a resume replays, so that a crowd that comes

@@ -123,6 +123,14 @@ async fn nobody_is_shown_a_message_before_its_sender_is_answered() {
     yard.hub.publish(committed);
     yard.hub.publish(settled);
     assert_eq!(timeout(DEADLINE, opening).await.unwrap().unwrap().ok(), Some(1));
+    // The same for a page of history.
+    let receipt = Receipt { outlet: outlet(&yard.hub).await, id: None };
+    yard.hub.history().append(Append { change: say(2), receipt }).await.ok().unwrap();
+    let committed = yard.follow.recv().await.unwrap();
+    let bounds = yard.hub.history().bounds(&RoomName::lobby()).await.unwrap();
+    assert_eq!((bounds.top, yard.hub.published(&RoomName::lobby(), bounds.clone()).top), (2, 1));
+    yard.hub.publish(committed);
+    assert_eq!(yard.hub.published(&RoomName::lobby(), bounds).top, 2);
 }
 
 #[tokio::test]

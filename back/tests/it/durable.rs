@@ -287,6 +287,19 @@ async fn the_tools_work_beside_a_running_server() {
     assert!(check.status.success());
     assert!(String::from_utf8_lossy(&check.stderr).contains("sound: 1 messages in 1 rooms"));
 
+    // A name that SQLite would take for an address.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let odd = Command::new(env!("CARGO_BIN_EXE_back"))
+        .args(["backup", "file:it's here?.db", "--data"])
+        .arg(data.path())
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
+    assert!(odd.status.success(), "{odd:?}");
+    let files: Vec<_> = std::fs::read_dir(elsewhere.path()).unwrap().map(|file| file.unwrap()).collect();
+    assert!(files.len() == 1 && files[0].file_name() == "file:it's here?.db", "{files:?}");
+    assert!(files[0].metadata().unwrap().len() > 4_096);
+
     let restored = tempfile::tempdir().unwrap();
     let file = restored.path().join("chat.db");
     assert!(tool(data.path(), &["backup", file.to_str().unwrap()]).status.success());

@@ -31,6 +31,8 @@ pub struct Backlog {
     turn: i64,
     /// Names and markers written since they were last counted.
     people: u32,
+    /// The file is damaged where the work would be.
+    given_up: bool,
     /// The round that looks for old messages.
     pub age: Age,
 }
@@ -58,6 +60,7 @@ impl Backlog {
             fresh: 0,
             turn: 0,
             people: 0,
+            given_up: false,
             age: Age { began: (crate::history::unix_ms(), Instant::now()), next: Instant::now(), after: 0 },
         };
         let sql = "SELECT id, (top - indexed) + (first - 1 - purged) FROM rooms
@@ -125,7 +128,17 @@ impl Backlog {
 
     /// Whether so much waits that it must not wait for a pause.
     pub fn is_large(&self) -> bool {
-        self.messages > BEHIND
+        self.messages > BEHIND && !self.given_up
+    }
+
+    /// Nothing of it can be done while this process runs.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    /// Whether nothing of it can be done.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
     /// Whether so many names and markers were written that they should be counted.

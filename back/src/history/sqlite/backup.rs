@@ -25,6 +25,9 @@ pub fn backup(data: &Path, target: &Path, progress: Progress) -> Result<u64, Too
     if target.exists() {
         return Err(ToolError::Exists(target.to_owned()));
     }
+    // Absolute, so that SQLite cannot take it for an address (`file:…`).
+    let target = std::path::absolute(target).map_err(|error| ToolError::File { path: target.to_owned(), error })?;
+    let target = target.as_path();
     let (mut source, _) = schema::open_to_read(data)?;
     let part = part_of(target);
     let file = |error| ToolError::File { path: part.clone(), error };
@@ -57,6 +60,7 @@ fn part_of(target: &Path) -> PathBuf {
 }
 
 fn copy(source: &mut Connection, part: &Path, mut progress: Progress) -> Result<(), ToolError> {
+    let name = part.to_str().ok_or_else(|| ToolError::Name(part.to_owned()))?;
     let pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
     let whole: i64 = source.query_row(pages, [], |row| row.get(0))?;
     let growing = part.to_owned();
@@ -66,7 +70,7 @@ fn copy(source: &mut Connection, part: &Path, mut progress: Progress) -> Result<
         false
     };
     source.progress_handler(STEPS, Some(tell))?;
-    source.execute("VACUUM INTO ?", [part.to_string_lossy()])?;
+    source.execute("VACUUM INTO ?", [name])?;
     let copy = Connection::open(part)?;
     // Without a log beside it, the copy is one file.
     copy.execute_batch(

@@ -8,7 +8,7 @@ use shared::RoomName;
 
 use super::{
     rows::{self, Room},
-    write::{Failure, Write},
+    write::{Failure, Write, is_damage},
 };
 use crate::{
     history::{Fatal, words},
@@ -45,6 +45,9 @@ impl Write {
     pub fn next_chore(&self) -> Option<Duration> {
         if let Some(probe) = self.next_probe() {
             return Some(probe);
+        }
+        if self.backlog.is_given_up() {
+            return None;
         }
         if self.backlog.has_messages() {
             return Some(if self.backlog.has_at_least(STEP) { Duration::ZERO } else { LINGER });
@@ -89,6 +92,12 @@ impl Write {
         self.without_waiting(false)?;
         match done {
             Ok(()) => Ok(()),
+            Err(Failure::NotStored(error)) if is_damage(&error) => {
+                tracing::error!(%error, "the search index or what is to be removed is damaged and left alone; \
+                    `back check` tells more");
+                self.backlog.give_up();
+                Ok(())
+            }
             Err(Failure::NotStored(error)) => {
                 self.is_down(&error);
                 Ok(())

@@ -55,7 +55,8 @@ pub fn export(
                     let time: String = row.get(10)?;
                     let text = if message.deleted.is_some() { "(deleted)" } else { &message.text };
                     let edited = if message.edited.is_some() && message.deleted.is_none() { " (edited)" } else { "" };
-                    writeln!(out, "{time}Z {}: {}{edited}", message.name, text.replace('\n', "\n    "))?;
+                    let text = for_a_terminal(text).replace('\n', "\n    ");
+                    writeln!(out, "{time}Z {}: {text}{edited}", message.name)?;
                 }
             }
             count += 1;
@@ -65,4 +66,11 @@ pub fn export(
     }
     out.flush()?;
     Ok(count)
+}
+
+/// A text without what would move a terminal's cursor, colour it or worse.
+fn for_a_terminal(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { char::REPLACEMENT_CHARACTER } else { c })
+        .collect()
 }

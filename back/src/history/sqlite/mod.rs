@@ -6,6 +6,7 @@
 mod backlog;
 mod backup;
 mod check;
+mod checkpoint;
 mod chores;
 mod export;
 mod read;

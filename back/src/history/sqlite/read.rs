@@ -1,23 +1,16 @@
 //! Questions to one connection. Each is one short read transaction, so that none of them keeps the log from being
 //! checkpointed.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use shared::{Epoch, Message, Name, RoomName, UserId};
 
 use super::rows::{self, COLUMNS, Room};
-use crate::history::{Bounds, Query, Range};
+use crate::history::{Bounds, Query, Range, SEARCH_TIME};
 
 /// Messages that a search without an index looks at in one step.
 const SCAN: u64 = 500;
-
-/// A search that takes longer is given up. In a million messages most take a few milliseconds; a single letter with
-/// which very many words begin may take longer.
-const SEARCH_TIME: Duration = Duration::from_secs(2);
 
 /// SQLite's steps between two looks at the clock: some microseconds.
 const STEPS: i32 = 1_000;

@@ -174,7 +174,7 @@ pub fn open(data: &Path) -> Result<Opened, OpenError> {
         options
     };
     let lock = private().open(data.join(LOCK)).map_err(files(&data.join(LOCK)))?;
-    let path = data.join(FILE);
+    let path = file_in(data)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(path)),
@@ -199,7 +199,7 @@ pub fn open(data: &Path) -> Result<Opened, OpenError> {
 /// # Errors
 /// When there is none, or it cannot be read.
 pub fn open_to_read(data: &Path) -> Result<(Connection, PathBuf), OpenError> {
-    let path = data.join(FILE);
+    let path = file_in(data)?;
     match path.try_exists() {
         Ok(true) => {}
         Ok(false) => return Err(OpenError::Missing(path)),
@@ -207,10 +207,18 @@ pub fn open_to_read(data: &Path) -> Result<(Connection, PathBuf), OpenError> {
     }
     let reader = reader(&path).map_err(|error| explain(&path, error))?;
     identify(&reader, &path)?;
-    if layout(&reader).map_err(|error| explain(&path, error))? > STEPS.len() as i64 {
-        return Err(newer(&reader, &path, STEPS.len()));
+    match layout(&reader).map_err(|error| explain(&path, error))? {
+        // A server was killed before it had made anything.
+        0 => Err(OpenError::Missing(path)),
+        newer_layout if newer_layout > STEPS.len() as i64 => Err(newer(&reader, &path, STEPS.len())),
+        _ => Ok((reader, path)),
     }
-    Ok((reader, path))
+}
+
+/// The file, by a path that SQLite cannot take for an address (`file:…`).
+fn file_in(data: &Path) -> Result<PathBuf, OpenError> {
+    let path = data.join(FILE);
+    std::path::absolute(&path).map_err(|error| OpenError::Files { path, error })
 }
 
 /// One more connection, for reading.
@@ -240,15 +248,16 @@ fn prepare(writer: &Connection) -> rusqlite::Result<()> {
     // statement anew: half of the time that storing takes.
     writer.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     writer.set_prepared_statement_cache_capacity(64);
-    // FULL: a commit returns when it is on the disk. With NORMAL, a power cut takes the last ones back.
+    // FULL: a commit returns when it is on the disk. With NORMAL, a power cut takes the last ones back. The log is
+    // brought into the file by `checkpoint`, because SQLite's own way of doing that tells nobody of a failed fsync.
     writer.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA cache_size = -65536;
          PRAGMA temp_store = MEMORY;
          PRAGMA journal_size_limit = 67108864;
-         PRAGMA wal_autocheckpoint = 2000;
-         PRAGMA secure_delete = FAST;",
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA secure_delete = ON;",
     )
 }
 

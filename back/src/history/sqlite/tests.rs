@@ -226,7 +226,7 @@ fn an_export_is_what_was_said() {
     let (data, store) = sqlite(100);
     let at = 1_763_700_000_000;
     let batch = vec![
-        say("a", "one\nmore", None),
+        say("a", "one\nmore\u{1b}[31m", None),
         say("a", "two", None),
         say("a", "x", None),
         edit(1, "a", 2, "zwei"),
@@ -239,7 +239,7 @@ fn an_export_is_what_was_said() {
     };
     assert_eq!(
         export("a", Format::Txt).unwrap(),
-        "2025-11-21 04:40:00Z kim: one\n    more\n2025-11-21 04:40:00Z kim: zwei (edited)\n2025-11-21 04:40:00Z kim: (deleted)\n"
+        "2025-11-21 04:40:00Z kim: one\n    more\u{fffd}[31m\n2025-11-21 04:40:00Z kim: zwei (edited)\n2025-11-21 04:40:00Z kim: (deleted)\n"
     );
     let lines: Vec<String> = export("a", Format::Jsonl).unwrap().lines().map(str::to_owned).collect();
     let wire: Vec<String> =
@@ -308,10 +308,52 @@ fn a_long_search_string_or_position_does_no_harm() {
 #[test]
 fn what_was_taken_back_is_overwritten_in_the_file() {
     let (data, store) = sqlite(100);
-    store.commit(vec![say("a", "supersecretword", None), say("a", "kept", None)], 1).unwrap();
+    // A long text has pages of its own.
+    for text in ["supersecretword".to_owned(), "supersecretword ".repeat(600)] {
+        store.commit(vec![say("a", &text, None), say("a", "kept", None)], 1).unwrap();
+    }
+    store.commit(vec![delete(1, "a", 3)], 1).unwrap();
     store.commit(vec![delete(1, "a", 1)], 1).unwrap();
     store.close();
     let file = std::fs::read(data.path().join(FILE)).unwrap();
     let holds = |word: &str| file.windows(word.len()).any(|bytes| bytes == word.as_bytes());
     assert!(holds("kept") && !holds("supersecretword"));
+}
+
+#[test]
+fn what_is_on_a_damaged_page_cannot_be_changed_and_everything_else_goes_on() {
+    let (data, store) = sqlite(100_000);
+    for batch in 0..50 {
+        store
+            .commit((0..100).map(|n| say("a", &format!("text {batch}-{n} {}", "x".repeat(100)), None)).collect(), 1)
+            .unwrap();
+    }
+    rest(&store);
+    store.close();
+    drop(store);
+    let path = data.path().join(FILE);
+    let mut file = std::fs::read(&path).unwrap();
+    let wanted = b"text 25-0 x";
+    let at = file.windows(wanted.len()).position(|bytes| bytes == wanted).unwrap();
+    file[at / 4096 * 4096..][..4096].fill(0);
+    std::fs::write(&path, &file).unwrap();
+    let store = Sqlite::open(data.path(), LIMITS).unwrap();
+    let outcomes =
+        store.commit(vec![say("a", "before", None), edit(1, "a", 2_501, "x"), say("a", "after", None)], 1).unwrap();
+    assert!(matches!(&outcomes[0], Outcome::Stored { message, .. } if message.seq == 5_001), "{outcomes:?}");
+    assert!(matches!(&outcomes[1], Outcome::Refused(Refusal::Unavailable)), "{outcomes:?}");
+    assert!(matches!(&outcomes[2], Outcome::Stored { message, .. } if message.seq == 5_002), "{outcomes:?}");
+    rest(&store);
+    assert!(!store.is_degraded());
+}
+
+#[test]
+fn a_long_log_is_brought_into_the_file() {
+    let (data, store) = sqlite(100_000);
+    for _ in 0..40 {
+        store.commit((0..100).map(|_| say("a", &"x".repeat(4_000), None)).collect(), 1).unwrap();
+    }
+    let size = |name: &str| data.path().join(name).metadata().unwrap().len();
+    assert!(size("chat.db") > 4_000_000, "{}", size("chat.db"));
+    assert!(size("chat.db-wal") < 12_000_000, "{}", size("chat.db-wal"));
 }

@@ -31,6 +31,9 @@ pub enum ToolError {
     /// Nothing is overwritten.
     #[error("{} is there already; give the name of a file that is not", .0.display())]
     Exists(PathBuf),
+    /// SQLite takes names in UTF-8 only.
+    #[error("the name {} is not UTF-8; give another", .0.display())]
+    Name(PathBuf),
     /// There is no such room.
     #[error("there is no room {0} in this history")]
     NoRoom(String),

@@ -1,7 +1,7 @@
 //! The writing side: one transaction per batch, on the one connection that writes.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,6 +12,7 @@ use shared::{Epoch, Message, RoomName, UserId};
 use super::{
     SqliteLimits,
     backlog::Backlog,
+    checkpoint::Log,
     rows::{self, COLUMNS, Room},
     schema::MAX_SEQ,
 };
@@ -23,12 +24,16 @@ use crate::{
 /// Rooms whose rows are remembered between batches; with more of them all are read again.
 const ROOMS_REMEMBERED: usize = 10_000;
 
+/// Rooms that keys have room for.
+const MOST_ROOMS: usize = 1 << 22;
+
 /// While it cannot write, it tries again so often.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// The writing side.
 pub struct Write {
     pub(super) connection: Connection,
+    log: Log,
     pub(super) epoch: Epoch,
     pub(super) limits: SqliteLimits,
     /// Rows of rooms as they are in the file; between two transactions never newer.
@@ -49,14 +54,18 @@ pub(super) enum Failure {
 }
 
 impl Write {
-    pub(super) fn new(connection: Connection, epoch: Epoch, limits: SqliteLimits) -> rusqlite::Result<Self> {
+    pub(super) fn new(mut connection: Connection, epoch: Epoch, limits: SqliteLimits) -> rusqlite::Result<Self> {
         let room_count: i64 = connection.query_row("SELECT count(*) FROM rooms", [], |row| row.get(0))?;
         if sabotage::asked_for(Sabotage::SyncNormal) {
             connection.execute_batch("PRAGMA synchronous = NORMAL")?;
         }
         let backlog = Backlog::read(&connection)?;
+        let log = Log::watch(&mut connection)?;
+        // A key has 23 bits for its room.
+        let limits = SqliteLimits { rooms: limits.rooms.min(MOST_ROOMS), ..limits };
         Ok(Self {
             connection,
+            log,
             epoch,
             limits,
             rooms: HashMap::new(),
@@ -72,15 +81,23 @@ impl Write {
         if self.down.is_some_and(|until| Instant::now() < until) {
             return self.refuse(changes);
         }
-        match self.try_commit(changes, now_ms) {
-            Ok(outcomes) => {
-                self.is_up();
-                Ok(outcomes)
-            }
-            Err(Failure::Unknown(fatal)) => Err(fatal),
-            Err(Failure::NotStored(error)) => {
-                self.is_down(&error);
-                self.refuse(changes)
+        // Changes to what is on a damaged page are refused; the others of the batch have nothing to do with it.
+        let mut damaged = BTreeSet::new();
+        loop {
+            let mut last = 0;
+            match self.try_commit(changes, now_ms, &damaged, &mut last) {
+                Ok(outcomes) => {
+                    self.is_up();
+                    return Ok(outcomes);
+                }
+                Err(Failure::Unknown(fatal)) => return Err(fatal),
+                Err(Failure::NotStored(error)) if is_damage(&error) && damaged.insert(last) => {
+                    tracing::error!(%error, "the file is damaged; `back check` tells more");
+                }
+                Err(Failure::NotStored(error)) => {
+                    self.is_down(&error);
+                    return self.refuse(changes);
+                }
             }
         }
     }
@@ -133,15 +150,27 @@ impl Write {
         outcomes.collect::<rusqlite::Result<_>>().map_err(|error| Fatal(format!("history cannot be read: {error}")))
     }
 
-    fn try_commit(&mut self, changes: &[Change], now_ms: u64) -> Result<Vec<Outcome>, Failure> {
+    /// Stores a batch but for those that are `damaged`; `last` is the change that was dealt with last.
+    fn try_commit(
+        &mut self,
+        changes: &[Change],
+        now_ms: u64,
+        damaged: &BTreeSet<usize>,
+        last: &mut usize,
+    ) -> Result<Vec<Outcome>, Failure> {
         if self.rooms.len() > ROOMS_REMEMBERED {
             self.rooms.clear();
         }
         let (count, mut touched) = (self.room_count, Vec::new());
         let outcomes = self.transact(|write| {
             let mut outcomes = Vec::with_capacity(changes.len());
-            for change in changes {
-                outcomes.push(write.store(change, now_ms, &mut touched)?);
+            for (index, change) in changes.iter().enumerate() {
+                *last = index;
+                outcomes.push(if damaged.contains(&index) {
+                    Outcome::Refused(Refusal::Unavailable)
+                } else {
+                    write.store(change, now_ms, &mut touched)?
+                });
             }
             write.save_rooms(&mut touched)?;
             sabotage::pass(Point::BeforeCommit);
@@ -164,23 +193,39 @@ impl Write {
     /// Does something in a transaction, and knows afterwards whether it is stored.
     pub(super) fn transact<T>(&mut self, work: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> Result<T, Failure> {
         // Immediate: nobody else writes, and if somebody does we want to know before the work is done.
+        let mut tried_to_commit = false;
         let done = begin(&self.connection).and_then(|()| work(self)).and_then(|value| {
+            tried_to_commit = true;
             self.connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(value)
         });
         let error = match done {
-            Ok(value) => return Ok(value),
+            Ok(value) => return self.tidy_log().map(|()| value),
             Err(error) => error,
         };
         // What was remembered of the rooms may be ahead of the file.
         self.rooms.clear();
         let rolled_back = self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
-        if rolled_back && is_certain(&error) {
+        if rolled_back && (!tried_to_commit || is_certain(&error)) {
             Err(Failure::NotStored(error))
         } else {
             Err(Failure::Unknown(Fatal(format!(
                 "history cannot be written, and it is not known what is stored: {error}"
             ))))
+        }
+    }
+
+    /// Keeps the log short. That it cannot is told by the next commit, unless it was an fsync that failed.
+    fn tidy_log(&self) -> Result<(), Failure> {
+        match self.log.tidy(&self.connection) {
+            Ok(()) => Ok(()),
+            Err(error) if is_failed_sync(&error) => {
+                Err(Failure::Unknown(Fatal(format!("history cannot be written: an fsync failed: {error}"))))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the log cannot be brought into the file just now");
+                Ok(())
+            }
         }
     }
 
@@ -361,7 +406,7 @@ impl Write {
     ) -> rusqlite::Result<Result<Outcome, Refusal>> {
         let Some(room) = self.room(name)?.filter(|room| seq <= room.top) else { return Ok(Err(Refusal::NotYet)) };
         let sql = "INSERT INTO markers (user, room, seq, at) VALUES (?, ?, ?, ?)
-            ON CONFLICT (user, room) DO UPDATE SET seq = max(seq, excluded.seq), at = excluded.at";
+            ON CONFLICT (user, room) DO UPDATE SET seq = excluded.seq, at = excluded.at WHERE excluded.seq > seq";
         let row = params![rows::user_bytes(user), room.id, seq as i64, now_ms as i64];
         self.connection.prepare_cached(sql)?.execute(row)?;
         self.backlog.remembered();
@@ -373,20 +418,34 @@ fn begin(connection: &Connection) -> rusqlite::Result<()> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop)
 }
 
-/// Whether nothing of a transaction that failed like this can be found on the disk later. A failed fsync is not among
-/// them: the pages may or may not be there, and the kernel will not say (fsyncgate, 2018).
+/// Whether the file does not hold what SQLite expects there.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(error, rusqlite::Error::FromSqlConversionFailure(..))
+}
+
+fn extended_code(error: &rusqlite::Error) -> i32 {
+    error.sqlite_error().map_or(0, |error| error.extended_code)
+}
+
+fn is_failed_sync(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
+    matches!(extended_code(error), SQLITE_IOERR_FSYNC | SQLITE_IOERR_DIR_FSYNC)
+}
+
+/// Whether nothing of a transaction whose COMMIT failed like this can be found on the disk later. A failed fsync is not
+/// among them: the pages may or may not be there, and the kernel will not say (fsyncgate, 2018). Nor is what can fail
+/// after it, as memory for the log's index.
 fn is_certain(error: &rusqlite::Error) -> bool {
-    let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
     match error.sqlite_error_code() {
         Some(
             ErrorCode::DiskFull
             | ErrorCode::ReadOnly
             | ErrorCode::CannotOpen
             | ErrorCode::DatabaseBusy
-            | ErrorCode::DatabaseLocked
-            | ErrorCode::OutOfMemory,
+            | ErrorCode::DatabaseLocked,
         ) => true,
-        Some(ErrorCode::SystemIoFailure) => extended == rusqlite::ffi::SQLITE_IOERR_WRITE,
+        Some(ErrorCode::SystemIoFailure) => extended_code(error) == rusqlite::ffi::SQLITE_IOERR_WRITE,
         _ => false,
     }
 }
