@@ -151,6 +151,13 @@ pub struct Bounds {
     pub top: u64,
 }
 
+impl Bounds {
+    /// Those of a room in which nobody has spoken.
+    pub fn empty(epoch: Epoch) -> Self {
+        Self { epoch, first: 1, top: 0 }
+    }
+}
+
 /// Which part of a room to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Range {

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, sync::Mutex, sync::PoisonError};
 use rusqlite::{Connection, params};
 
 use super::{
-    rows::{self, Room},
+    rows::{self, ROOM_COLUMNS, Room},
     schema,
     tool::{Progress, ToolError},
 };
@@ -73,8 +73,8 @@ fn look_for_holes(
     loop {
         // A room at a time, each in its own snapshot: `first` may move while a server runs.
         let snapshot = reader.transaction()?;
-        let sql = "SELECT id, epoch, first, top, at, indexed, purged, name FROM rooms WHERE id > ? ORDER BY id LIMIT 1";
-        let next = snapshot.query_row(sql, [after], |row| Ok((rows::room_row(row)?, row.get::<_, String>(7)?)));
+        let sql = format!("SELECT {ROOM_COLUMNS}, name FROM rooms WHERE id > ? ORDER BY id LIMIT 1");
+        let next = snapshot.query_row(&sql, [after], |row| Ok((rows::room_row(row)?, row.get::<_, String>(7)?)));
         let (room, name) = match next {
             Ok(found) => found,
             Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(()),

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 use shared::RoomName;
 
 use super::{
-    rows::{self, Room},
+    rows::{self, ROOM_COLUMNS, Room},
     write::{Failure, Write, is_damage},
 };
 use crate::{
@@ -128,8 +128,8 @@ impl Write {
     }
 
     fn tend(&mut self, id: i64, most: u64) -> rusqlite::Result<Option<Tended>> {
-        let sql = "SELECT id, epoch, first, top, at, indexed, purged, name FROM rooms WHERE id = ?";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let sql = format!("SELECT {ROOM_COLUMNS}, name FROM rooms WHERE id = ?");
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let found = statement.query_row([id], |row| Ok((rows::room_row(row)?, row.get::<_, String>(7)?))).optional()?;
         let Some((mut room, name)) = found else { return Ok(None) };
         let Ok(name) = RoomName::parse(&name) else { return Ok(None) };
@@ -200,9 +200,8 @@ impl Write {
     fn expire_by_age(&mut self) -> rusqlite::Result<()> {
         let Some(age) = self.limits.age else { return Ok(()) };
         let cutoff = self.backlog.age.now_ms().saturating_sub(age.as_millis() as u64);
-        let sql = "SELECT id, epoch, first, top, at, indexed, purged, name FROM rooms
-            WHERE id > ? ORDER BY id LIMIT ?";
-        let mut statement = self.connection.prepare_cached(sql)?;
+        let sql = format!("SELECT {ROOM_COLUMNS}, name FROM rooms WHERE id > ? ORDER BY id LIMIT ?");
+        let mut statement = self.connection.prepare_cached(&sql)?;
         let rooms = statement.query_map([self.backlog.age.after, AGE_STEP], |row| {
             Ok((rows::room_row(row)?, row.get::<_, String>(7)?))
         })?;

@@ -17,10 +17,8 @@ const STEPS: i32 = 1_000;
 
 /// What is kept of a room; `epoch` is that of rooms without messages.
 pub fn bounds(connection: &Connection, epoch: &Epoch, name: &RoomName) -> rusqlite::Result<Bounds> {
-    Ok(match rows::room(connection, name)? {
-        Some(Room { epoch, first, top, .. }) => Bounds { epoch, first, top },
-        None => Bounds { epoch: epoch.clone(), first: 1, top: 0 },
-    })
+    let room = rows::room(connection, name)?;
+    Ok(room.map_or_else(|| Bounds::empty(epoch.clone()), |room| room.bounds()))
 }
 
 /// At most `limit` messages, ascending.

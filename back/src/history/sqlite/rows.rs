@@ -10,9 +10,13 @@ use rusqlite::{
 use shared::{Epoch, Message, Name, RoomName, UserId};
 
 use super::schema::{MAX_SEQ, SEQ_BITS};
+use crate::history::Bounds;
 
 /// The columns of a message, in the order in which [`message`] reads them.
 pub const COLUMNS: &str = "id, user, name, text, at, reply_to, edits, deletes, edited, deleted";
+
+/// The columns of a room, in the order in which [`room_row`] reads them.
+pub const ROOM_COLUMNS: &str = "id, epoch, first, top, at, indexed, purged";
 
 /// A room's row.
 #[derive(Debug, Clone)]
@@ -34,6 +38,11 @@ pub struct Room {
 }
 
 impl Room {
+    /// What is kept of it.
+    pub fn bounds(&self) -> Bounds {
+        Bounds { epoch: self.epoch.clone(), first: self.first, top: self.top }
+    }
+
     /// The key of its message `seq`.
     pub fn key(&self, seq: u64) -> i64 {
         (self.id << SEQ_BITS) | seq.min(MAX_SEQ) as i64
@@ -56,11 +65,11 @@ pub fn user_bytes(user: &UserId) -> Vec<u8> {
 /// # Errors
 /// SQLite's.
 pub fn room(connection: &Connection, name: &RoomName) -> rusqlite::Result<Option<Room>> {
-    let sql = "SELECT id, epoch, first, top, at, indexed, purged FROM rooms WHERE name = ?";
-    connection.prepare_cached(sql)?.query_row([name.as_str()], room_row).optional()
+    let sql = format!("SELECT {ROOM_COLUMNS} FROM rooms WHERE name = ?");
+    connection.prepare_cached(&sql)?.query_row([name.as_str()], room_row).optional()
 }
 
-/// Reads the columns `id, epoch, first, top, at, indexed, purged`.
+/// Reads [`ROOM_COLUMNS`].
 ///
 /// # Errors
 /// SQLite's.

@@ -256,19 +256,12 @@ impl Write {
             return Ok(Ok(known));
         }
         let room = self.room(&draft.room)?;
-        let target = match (draft.says.target(), &room) {
-            (None, _) => None,
-            (Some(seq), room) => {
-                let target = room.as_ref().map(|room| self.message(&draft.room, room, seq)).transpose()?.flatten();
-                let bounds = room.as_ref().map_or_else(
-                    || Bounds { epoch: self.epoch.clone(), first: 1, top: 0 },
-                    |room| Bounds { epoch: room.epoch.clone(), first: room.first, top: room.top },
-                );
-                if let Err(refusal) = revision::may_change(seq, &bounds, target.as_deref(), &draft.user) {
-                    return Ok(Err(refusal));
-                }
-                target
-            }
+        let target = match draft.says.target() {
+            None => None,
+            Some(seq) => match self.may_change(draft, room.as_ref(), seq)? {
+                Ok(target) => target,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
         };
         let mut room = match room {
             Some(room) => room,
@@ -303,6 +296,18 @@ impl Write {
         }
         self.rooms.insert(draft.room.clone(), room);
         Ok(Ok(Outcome::Stored { epoch, message, revised }))
+    }
+
+    /// The message that a draft changes, if it may.
+    fn may_change(
+        &self,
+        draft: &Draft,
+        room: Option<&Room>,
+        seq: u64,
+    ) -> rusqlite::Result<Result<Option<Arc<Message>>, Refusal>> {
+        let target = room.map(|room| self.message(&draft.room, room, seq)).transpose()?.flatten();
+        let bounds = room.map_or_else(|| Bounds::empty(self.epoch.clone()), Room::bounds);
+        Ok(revision::may_change(seq, &bounds, target.as_deref(), &draft.user).map(|()| target))
     }
 
     /// What was stored under this draft's `id` before.
