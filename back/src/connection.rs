@@ -138,12 +138,12 @@ fn refuse(error: &Error, websocket: &WebSocketStream<Socket>, outlet: &Outlet) -
     Heard::Closing
 }
 
-/// Writes what waits and brings cursors forward until the connection ends.
-async fn write(outlet: &Outlet, history: &History) {
+/// Writes what waits and brings what is behind forward until the connection ends.
+pub(crate) async fn write(outlet: &Outlet, history: &History) {
     loop {
         match poll_fn(|cx| outlet.poll_next(cx)).await {
-            Next::CatchUp(cursor) => {
-                cursor.step(outlet, history).await;
+            Next::CatchUp(backlog) => {
+                backlog.step(outlet, history).await;
                 // A long replay to a fast reader never waits by itself.
                 tokio::task::yield_now().await;
             }

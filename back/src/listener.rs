@@ -22,7 +22,7 @@ use crate::{
     conversation::{Speech, Yard},
     handshake::{self, AllowedOrigin, HEAD_BYTES, Head, Reply, Way, head_end},
     heartbeat::Patience,
-    hub::{Outlet, Vitals},
+    hub::{Outlet, Vitals, Wire},
     shutdown::RETRY_AFTER_MS,
 };
 
@@ -181,7 +181,7 @@ async fn converse(
     let hub = Arc::clone(&yard.hub);
     let connection = hub.people().next_connection();
     let negotiated = matches!(way, Way::Chat { negotiated: true, .. });
-    let outlet = Arc::new(Outlet::new(connection, stream, way != Way::Echo, Vitals::new(negotiated)));
+    let outlet = Arc::new(Outlet::new(connection, Wire::Tcp(stream), way != Way::Echo, Vitals::new(negotiated)));
     let registration = hub.people().register(&outlet);
     if shutdown.is_cancelled() {
         // The goodbye to everybody may have begun before this connection was in the registry.

@@ -22,6 +22,17 @@ use crate::{
 /// Messages that one step reads from history.
 const PAGE: usize = 100;
 
+/// How far a step brought somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advance {
+    /// There is more to tell.
+    Behind,
+    /// It has what the log has.
+    Arrived,
+    /// It has left, or its connection ends.
+    Over,
+}
+
 /// A member that is not in a segment: what it has, and what it still has to be told.
 pub struct Cursor {
     room: Arc<Room>,
@@ -59,41 +70,45 @@ impl Cursor {
         room.log().locate(seq).unwrap_or(Place { offset: BEFORE_ALL, seq })
     }
 
-    /// Brings the member forward by one batch: from the log where it reaches, from history beyond. It ends in a
-    /// segment, or in line again. `outlet` has just written everything that waited.
-    pub async fn step(mut self: Box<Self>, outlet: &Outlet, history: &History) {
+    /// Brings the member forward by one batch: from the log where it reaches, from history beyond.
+    pub(super) async fn advance(&mut self, outlet: &Outlet, history: &History) -> Advance {
         if self.member.has_left() {
-            return;
+            return Advance::Over;
         }
         let since = self.room.log().replay(self.at, self.state_from, BATCH_BYTES);
         match since {
             Since::Batch(batch, to) => {
-                outlet.push(batch);
+                self.member.push(batch);
                 self.at = to;
                 sabotage::pass(sabotage::Point::MidReplay);
             }
             Since::UpToDate => {
-                if self.missed_state && !self.room.tell_roster(outlet, self.at) {
-                    return outlet.fall_behind(self);
+                if self.missed_state && !self.room.tell_roster(&self.member, self.at) {
+                    return Advance::Behind;
                 }
                 if self.joining {
                     let room = self.room.name().clone();
-                    outlet.say(&ServerMessage::Synced { room, seq: self.at.seq });
+                    self.member.say(&ServerMessage::Synced { room, seq: self.at.seq });
                 }
-                let Self { room, member, at, .. } = *self;
-                return room.settle(member, at);
+                return Advance::Arrived;
             }
             Since::Beyond => {
-                if let Err(error) = self.read_history(outlet, history).await {
+                if let Err(error) = self.read_history(history).await {
                     tracing::error!(conn = outlet.connection(), %error, "a client cannot be told what it missed");
-                    return outlet.close(CloseCode::Storage, None);
+                    outlet.close(CloseCode::Storage, None);
+                    return Advance::Over;
                 }
             }
         }
-        outlet.fall_behind(self);
+        Advance::Behind
     }
 
-    async fn read_history(&mut self, outlet: &Outlet, history: &History) -> Result<(), Unavailable> {
+    /// Who it is about, and the place up to which they have everything.
+    pub(super) fn into_parts(self) -> (Arc<Room>, Arc<Member>, Place) {
+        (self.room, self.member, self.at)
+    }
+
+    async fn read_history(&mut self, history: &History) -> Result<(), Unavailable> {
         let name = self.room.name();
         let seq = self.at.seq;
         // History may be ahead of what was published; that comes through the log.
@@ -130,10 +145,10 @@ impl Cursor {
             last = published;
         }
         for gap in gaps {
-            outlet.say(&ServerMessage::Gap(gap));
+            self.member.say(&ServerMessage::Gap(gap));
         }
         if !batch.is_empty() {
-            outlet.push(batch.freeze());
+            self.member.push(batch.freeze());
         }
         self.at = Self::place(&self.room, last);
         sabotage::pass(sabotage::Point::MidReplay);

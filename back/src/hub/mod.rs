@@ -3,15 +3,21 @@
 
 mod catch_up;
 mod log;
+#[cfg(test)]
+mod model;
+mod news;
 mod outlet;
+mod pace;
 mod people;
 mod presence;
 mod resume;
 mod room;
 mod segment;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod vitals;
+mod wire;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,13 +28,14 @@ use std::{
 use bytes::Bytes;
 use shared::{Ask, ErrorBody, ErrorCode, MessageId, OkBody, Person, RoomEntry, RoomName, ServerMessage};
 
-pub use catch_up::Cursor;
-pub use outlet::{Next, Outlet};
+use catch_up::Cursor;
+pub use outlet::{Backlog, Next, Outlet};
 pub use people::{Arrival, People, Registration};
 pub use presence::PresenceTimes;
 pub use room::Room;
 pub use segment::Member;
 pub use vitals::{Ages, Vitals};
+pub use wire::Wire;
 
 use crate::{
     frame,
@@ -198,7 +205,7 @@ impl Hub {
             _ => (0, 0),
         };
         let member = Arc::new(Member::new(Arc::clone(outlet)));
-        let inside = room.with_presence(|presence| {
+        let inside = news::with_presence(&room, |presence| {
             if !outlet.is_open() {
                 return false;
             }
@@ -276,7 +283,7 @@ impl Hub {
             }
         }
         for room in touched {
-            room.mark();
+            sweep::mark(&room);
         }
     }
 
@@ -383,13 +390,13 @@ impl Membership {
             user: self.person.user.clone(),
             name: self.person.name.clone(),
         };
-        self.room.tell_typing(frame::text(&message.to_json()), Instant::now());
+        news::typing(&self.room, frame::text(&message.to_json()), Instant::now());
     }
 
     /// Changes this person's name in the room.
     pub fn rename(&mut self, name: &shared::Name) {
         self.person.name = name.clone();
-        self.room.with_presence(|presence| presence.rename(&self.person.user, name, Instant::now()));
+        news::with_presence(&self.room, |presence| presence.rename(&self.person.user, name, Instant::now()));
     }
 
     /// Leaves so that the room is told at once. No message of the room is written after this returns.
@@ -400,14 +407,14 @@ impl Membership {
     /// Ends the fan-out to this member and leaves its seat among the people for the membership that follows.
     fn hand_over(mut self) {
         self.inside = false;
-        self.member.leave(&self.room);
+        sweep::leave(&self.room, &self.member);
     }
 
     fn end(&mut self, at_once: bool) {
         if std::mem::take(&mut self.inside) {
-            self.member.leave(&self.room);
+            sweep::leave(&self.room, &self.member);
             let connection = self.member.outlet().connection();
-            self.room.with_presence(|presence| {
+            news::with_presence(&self.room, |presence| {
                 presence.leave(&self.person.user, connection, at_once, Instant::now());
             });
         }

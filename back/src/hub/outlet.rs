@@ -1,22 +1,26 @@
 //! One client's way out: its socket and what waits to be written to it. It knows frames as bytes, no WebSocket.
 //!
 //! Three kinds of bytes meet here, and a frame is never torn between them. `tail` is the rest of a shared batch that
-//! went out in part, `own` are frames for this client alone, and a [`Cursor`] stands for everything of a room that was
+//! went out in part, `own` are frames for this client alone, and a [`Backlog`] stands for everything of a room that was
 //! not written yet. The fast path of a segment is open only while nothing waits. Whoever pushes never writes: the
 //! client's own task does, so that many answers of one moment leave in one call.
 
 use std::{
     collections::VecDeque,
     io::{self, IoSlice},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Buf, Bytes};
+use futures_util::future::BoxFuture;
 use shared::{CloseCode, ServerMessage};
 use tokio::net::TcpStream;
 
-use super::{catch_up::Cursor, segment::Member, vitals::Vitals};
+use super::{History, vitals::Vitals, wire::Wire};
 use crate::frame;
 
 /// While more than this waits in `own`, nothing more is read from the client. One answer may pass it, so the most that
@@ -33,6 +37,23 @@ const UNANSWERED: u32 = 32;
 /// Most slices in one vectored write; Linux takes 1,024 (`IOV_MAX`), and what fits on the stack is enough.
 const SLICES: usize = 16;
 
+/// What of a room a client has not been told yet.
+pub trait Backlog: Send {
+    /// Tells it the next of that, and puts what is left back in line. Whatever waited has just been written.
+    fn step<'a>(self: Box<Self>, outlet: &'a Outlet, history: &'a History) -> BoxFuture<'a, ()>;
+}
+
+/// Whether a client has left a room; it changes under the lock of its outlet.
+#[derive(Default)]
+pub struct Left(AtomicBool);
+
+impl Left {
+    /// Exact under the lock of the outlet.
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// What a member's room should do with it after an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
@@ -46,8 +67,8 @@ pub enum Offer {
 
 /// What a connection's task should do next.
 pub enum Next {
-    /// Bring this cursor forward by a step.
-    CatchUp(Box<Cursor>),
+    /// Bring this forward by a step.
+    CatchUp(Box<dyn Backlog>),
     /// Everything up to the Close frame is written.
     Finished,
     /// The socket is of no use any more.
@@ -67,7 +88,7 @@ struct Queue {
     tail: Bytes,
     own: VecDeque<Bytes>,
     own_bytes: usize,
-    behind: VecDeque<Box<Cursor>>,
+    behind: VecDeque<Box<dyn Backlog>>,
     unanswered: u32,
     waker: Option<Waker>,
 }
@@ -77,14 +98,14 @@ pub struct Outlet {
     connection: u64,
     /// Whether this client reads chat, and so is told `bye` before Close.
     speaks_chat: bool,
-    stream: TcpStream,
+    wire: Wire,
     vitals: Vitals,
     queue: Mutex<Queue>,
 }
 
 impl Outlet {
-    /// The way out through `stream` for connection number `connection`.
-    pub fn new(connection: u64, stream: TcpStream, speaks_chat: bool, vitals: Vitals) -> Self {
+    /// The way out through `wire` for connection number `connection`.
+    pub fn new(connection: u64, wire: Wire, speaks_chat: bool, vitals: Vitals) -> Self {
         let queue = Queue {
             state: State::Open,
             tail: Bytes::new(),
@@ -94,7 +115,7 @@ impl Outlet {
             unanswered: 0,
             waker: None,
         };
-        Self { connection, speaks_chat, stream, vitals, queue: Mutex::new(queue) }
+        Self { connection, speaks_chat, wire, vitals, queue: Mutex::new(queue) }
     }
 
     /// This connection's number.
@@ -104,7 +125,7 @@ impl Outlet {
 
     /// The socket, for reading and for shutting it down.
     pub fn stream(&self) -> &TcpStream {
-        &self.stream
+        self.wire.stream()
     }
 
     /// When this client was last heard, and what else its sweeper looks at.
@@ -121,6 +142,14 @@ impl Outlet {
     pub fn push(&self, frames: Bytes) {
         let mut queue = self.queue();
         if queue.state == State::Open {
+            queue.push(frames);
+        }
+    }
+
+    /// Queues whole frames of a room, unless the client has left it.
+    pub(super) fn push_unless(&self, left: &Left, frames: Bytes) {
+        let mut queue = self.queue();
+        if queue.state == State::Open && !left.is_so() {
             queue.push(frames);
         }
     }
@@ -175,22 +204,22 @@ impl Outlet {
 
     fn end(&self, mut queue: MutexGuard<'_, Queue>) {
         queue.state = State::Closing;
-        let cursors = std::mem::take(&mut queue.behind);
+        let backlogs = std::mem::take(&mut queue.behind);
         queue.wake();
         drop(queue);
         self.vitals.closing();
-        // A cursor may hold the last reference to its room; it is dropped outside the lock.
-        drop(cursors);
+        // A backlog may hold the last reference to its room; it is dropped outside the lock.
+        drop(backlogs);
     }
 
     /// Gives the connection up without another byte.
     pub fn abort(&self) {
         let mut queue = self.queue();
         queue.state = State::Broken;
-        let cursors = std::mem::take(&mut queue.behind);
+        let backlogs = std::mem::take(&mut queue.behind);
         queue.wake();
         drop(queue);
-        drop(cursors);
+        drop(backlogs);
     }
 
     /// Whether the connection is still open for anything but its end.
@@ -209,17 +238,14 @@ impl Outlet {
 
     /// Writes a batch to a member, if nothing waits before it. Called by segments, often: with nothing waiting it is
     /// one lock and one `send`, without an allocation, a reference count or a wake-up.
-    pub(super) fn offer(&self, member: &Member, batch: &Bytes) -> Offer {
+    pub(super) fn offer(&self, left: &Left, batch: &Bytes) -> Offer {
         let mut queue = self.queue();
-        if queue.state != State::Open || member.has_left() {
+        if queue.state != State::Open || left.is_so() {
             return Offer::Gone;
         }
         if queue.tail.is_empty() && !queue.is_full() {
-            let written = if queue.own.is_empty() {
-                self.stream.try_write(batch)
-            } else {
-                queue.write_own_and(&self.stream, batch)
-            };
+            let written =
+                if queue.own.is_empty() { self.wire.write(batch) } else { queue.write_own_and(&self.wire, batch) };
             match written {
                 Ok(n) => {
                     self.vitals.wrote();
@@ -246,19 +272,19 @@ impl Outlet {
         Offer::Behind
     }
 
-    /// Puts a cursor (back) in line; dropped when the connection ends or the member has left.
-    pub(super) fn fall_behind(&self, cursor: Box<Cursor>) {
+    /// Puts a backlog (back) in line; dropped when the connection ends.
+    pub(super) fn fall_behind(&self, backlog: Box<dyn Backlog>) {
         let mut queue = self.queue();
         if queue.state == State::Open {
-            queue.behind.push_back(cursor);
+            queue.behind.push_back(backlog);
             queue.wake();
         }
     }
 
-    /// Marks a member as gone from its room. Nothing of the room is written after this returns.
-    pub(super) fn forget(&self, member: &Member) {
+    /// Ends a membership. Nothing of the room is written after this returns.
+    pub(super) fn forget(&self, left: &Left) {
         let _no_offer_is_under_way = self.queue();
-        member.set_left();
+        left.0.store(true, Ordering::Release);
     }
 
     /// Writes what waits, as far as the socket takes it, and says what else there is to do.
@@ -270,7 +296,7 @@ impl Outlet {
                 return Poll::Ready(Next::Broken);
             }
             if !queue.tail.is_empty() || !queue.own.is_empty() {
-                match queue.write(&self.stream) {
+                match queue.write(&self.wire) {
                     Ok(_) => {
                         self.vitals.wrote();
                         continue;
@@ -278,7 +304,7 @@ impl Outlet {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         self.vitals.stalled();
                         drop(queue);
-                        match ready!(self.stream.poll_write_ready(cx)) {
+                        match ready!(self.wire.poll_ready(cx)) {
                             Ok(()) => continue,
                             Err(_) => return Poll::Ready(Next::Broken),
                         }
@@ -292,7 +318,7 @@ impl Outlet {
                 return Poll::Ready(Next::Finished);
             }
             return match queue.behind.pop_front() {
-                Some(cursor) => Poll::Ready(Next::CatchUp(cursor)),
+                Some(backlog) => Poll::Ready(Next::CatchUp(backlog)),
                 None => Poll::Pending,
             };
         }
@@ -327,11 +353,11 @@ impl Queue {
     }
 
     /// One write of `tail` and then `own`; at least one of them is not empty.
-    fn write(&mut self, stream: &TcpStream) -> io::Result<()> {
+    fn write(&mut self, wire: &Wire) -> io::Result<()> {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let waiting = std::iter::once(&self.tail).filter(|tail| !tail.is_empty()).chain(&self.own);
         let count = fill(&mut slices, waiting);
-        let mut written = stream.try_write_vectored(&slices[..count])?;
+        let mut written = wire.write_vectored(&slices[..count])?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -347,13 +373,13 @@ impl Queue {
     }
 
     /// One write of `own` and then `batch`, while `tail` is empty; returns how much of `batch` went out.
-    fn write_own_and(&mut self, stream: &TcpStream, batch: &Bytes) -> io::Result<usize> {
+    fn write_own_and(&mut self, wire: &Wire, batch: &Bytes) -> io::Result<usize> {
         if self.own.len() >= SLICES {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = fill(&mut slices, self.own.iter().chain(std::iter::once(batch)));
-        let written = stream.try_write_vectored(&slices[..count])?;
+        let written = wire.write_vectored(&slices[..count])?;
         let own = written.min(self.own_bytes);
         self.own_written(own);
         Ok(written - own)

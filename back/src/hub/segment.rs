@@ -1,20 +1,23 @@
 //! Up to 256 members of a room that are at the same place in its log. One flush moves them all to the head with one
-//! identical slice; whoever would block leaves with a cursor and catches up alone.
+//! identical slice; whoever would block is handed back with the place where it was.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+    Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+    atomic::{AtomicUsize, Ordering},
 };
+
+use bytes::Bytes;
+use shared::ServerMessage;
 
 use super::{
-    catch_up::Cursor,
-    log::{Place, Since},
-    outlet::{Offer, Outlet},
-    room::Room,
+    log::{Log, Place, Since},
+    outlet::{Left, Offer, Outlet},
 };
+use crate::frame;
 
-/// Members of a segment: enough to share a wake-up, few enough that two workers share a large room evenly.
-pub const MEMBERS: usize = 256;
+/// Members of a segment: enough to share a batch, few enough that workers share a large room evenly. Where it is tested
+/// from within, a handful of clients make several segments.
+pub const MEMBERS: usize = if cfg!(test) { 4 } else { 256 };
 
 /// Bytes of one batch. Longer ones only make more clients stop in the middle.
 pub const BATCH_BYTES: usize = 64 * 1024;
@@ -22,7 +25,7 @@ pub const BATCH_BYTES: usize = 64 * 1024;
 /// Somebody in a room, as the room's fan-out sees them.
 pub struct Member {
     outlet: Arc<Outlet>,
-    left: AtomicBool,
+    left: Left,
     /// The index in its segment's list; touched only under that segment's `live`.
     slot: AtomicUsize,
     seat: Mutex<Option<Arc<Segment>>>,
@@ -33,7 +36,7 @@ const NO_SLOT: usize = usize::MAX;
 impl Member {
     /// A member that has no segment yet.
     pub fn new(outlet: Arc<Outlet>) -> Self {
-        Self { outlet, left: AtomicBool::new(false), slot: AtomicUsize::new(NO_SLOT), seat: Mutex::new(None) }
+        Self { outlet, left: Left::default(), slot: AtomicUsize::new(NO_SLOT), seat: Mutex::new(None) }
     }
 
     /// Its way out.
@@ -41,27 +44,44 @@ impl Member {
         &self.outlet
     }
 
-    /// Whether it has left the room; exact under the outlet's lock.
+    /// Whether it has left the room.
     pub fn has_left(&self) -> bool {
-        self.left.load(Ordering::Acquire)
+        self.left.is_so()
     }
 
-    pub(super) fn set_left(&self) {
-        self.left.store(true, Ordering::Release);
+    /// Queues frames of the room for this member alone, while it is one.
+    pub(super) fn push(&self, frames: Bytes) {
+        self.outlet.push_unless(&self.left, frames);
+    }
+
+    /// Queues a message of the room for this member alone, while it is one.
+    pub(super) fn say(&self, message: &ServerMessage) {
+        self.push(frame::text(&message.to_json()));
+    }
+
+    /// Ends the membership. Nothing of the room is written after this returns; the seat is still to be given back.
+    pub(super) fn forget(&self) {
+        self.outlet.forget(&self.left);
     }
 
     fn seat(&self) -> MutexGuard<'_, Option<Arc<Segment>>> {
         self.seat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the membership; O(1), whatever the size of the room.
-    pub(super) fn leave(self: &Arc<Self>, room: &Arc<Room>) {
-        self.outlet.forget(self);
-        let seat = self.seat().take();
-        if let Some(segment) = seat {
-            segment.change(Change::Leave(Arc::clone(self)), room);
-        }
+    /// The segment it sits in, or is about to.
+    pub(super) fn stand_up(&self) -> Option<Arc<Segment>> {
+        self.seat().take()
     }
+}
+
+/// A member that is no longer in its segment. Its seat there is free as soon as the room says so.
+pub struct Lost {
+    /// Who.
+    pub member: Arc<Member>,
+    /// What it has.
+    pub at: Place,
+    /// Whether it goes on by itself; otherwise it has left, or its connection ends.
+    pub is_behind: bool,
 }
 
 enum Change {
@@ -73,9 +93,9 @@ enum Change {
 pub struct Segment {
     /// Members and those about to come; changed under the room's list of segments.
     reserved: AtomicUsize,
-    inbox: Mutex<Vec<Change>>,
     live: Mutex<Live>,
-    state: AtomicU8,
+    /// Who came or went while `live` was in use.
+    inbox: Mutex<Vec<Change>>,
 }
 
 struct Live {
@@ -85,19 +105,13 @@ struct Live {
     turn: usize,
 }
 
-const IDLE: u8 = 0;
-const SCHEDULED: u8 = 1;
-const RUNNING: u8 = 2;
-const RUNNING_DIRTY: u8 = 3;
-
 impl Segment {
     /// A segment at `at` with one seat taken.
     pub(super) fn new(at: Place) -> Self {
         Self {
             reserved: AtomicUsize::new(1),
-            inbox: Mutex::default(),
             live: Mutex::new(Live { at, members: Vec::new(), turn: 0 }),
-            state: AtomicU8::new(IDLE),
+            inbox: Mutex::default(),
         }
     }
 
@@ -115,144 +129,160 @@ impl Segment {
         self.reserved.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
-    /// Seats a member that has everything up to `at`.
-    pub(super) fn join(self: &Arc<Self>, member: Arc<Member>, at: Place, room: &Arc<Room>) {
+    /// Its members, unless a flush is under way.
+    fn try_live(&self) -> Option<MutexGuard<'_, Live>> {
+        match self.live.try_lock() {
+            Ok(live) => Some(live),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn inbox(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Seats a member that has everything up to `at` and for whom a seat is reserved: at once if the others are there
+    /// too. Otherwise it says no, and the next flush does it.
+    pub(super) fn join(self: &Arc<Self>, member: Arc<Member>, at: Place) -> bool {
         *member.seat() = Some(Arc::clone(self));
-        self.change(Change::Join(member, at), room);
-    }
-
-    fn change(self: &Arc<Self>, change: Change, room: &Arc<Room>) {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(change);
-        self.mark(room);
-    }
-
-    /// Whether a flush is under way and has to run again: the room is busy.
-    pub(super) fn is_busy(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == RUNNING_DIRTY
-    }
-
-    /// Says that there is something to do. Cheap when a flush is scheduled already; several calls share one flush.
-    pub(super) fn mark(self: &Arc<Self>, room: &Arc<Room>) {
-        let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
-            IDLE => Some(SCHEDULED),
-            RUNNING => Some(RUNNING_DIRTY),
-            _ => None,
-        });
-        if before == Ok(IDLE) {
-            tokio::spawn(Arc::clone(self).run(Arc::clone(room)));
+        if let Some(mut live) = self.try_live()
+            && (live.at == at || live.members.is_empty())
+            && !member.has_left()
+        {
+            live.at = at;
+            live.add(member);
+            return true;
         }
+        self.inbox().push(Change::Join(member, at));
+        false
     }
 
-    async fn run(self: Arc<Self>, room: Arc<Room>) {
-        loop {
-            // Lets everything else that is ready go first: what it publishes leaves in the same write.
-            tokio::task::yield_now().await;
-            // Before the log is read: what is published from here on marks the segment dirty again.
-            self.state.store(RUNNING, Ordering::Release);
-            self.flush(&room);
-            let idle = self.state.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire);
-            if idle.is_ok() {
-                return;
-            }
-            self.state.store(SCHEDULED, Ordering::Release);
+    /// Takes a member out that has left: at once if nothing hinders; then its seat is free. Otherwise it says no, and
+    /// the next flush does it.
+    pub(super) fn leave(&self, member: Arc<Member>) -> bool {
+        if let Some(mut live) = self.try_live() {
+            return live.remove(&member);
         }
+        self.inbox().push(Change::Leave(member));
+        false
     }
 
-    /// Moves everybody by at most one batch, then lets members come and go.
-    fn flush(self: &Arc<Self>, room: &Arc<Room>) {
+    /// Moves everybody by at most one batch, then lets members come and go; adds whoever is no longer here to `lost`.
+    pub(super) fn flush(&self, log: &Mutex<Log>, lost: &mut Vec<Lost>) -> Flushed {
+        let log = || log.lock().unwrap_or_else(PoisonError::into_inner);
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = live.at;
-        let since = room.log().since(at, BATCH_BYTES);
+        let before = live.at;
+        let since = log().since(before, BATCH_BYTES);
         match since {
             Since::UpToDate => {}
             Since::Batch(batch, to) => {
                 live.at = to;
-                live.deliver(
-                    |member| member.outlet.offer(member, &batch),
-                    |member, offer| self.lost(member, offer, at, room),
-                );
+                live.deliver(before, lost, |member| member.outlet.offer(&member.left, &batch));
             }
             Since::Beyond => {
-                live.at = room.log().head();
-                live.deliver(|_| Offer::Behind, |member, offer| self.lost(member, offer, at, room));
+                live.at = log().head();
+                live.deliver(before, lost, |_| Offer::Behind);
             }
         }
-        let changes = std::mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
+        let changes = std::mem::take(&mut *self.inbox());
         for change in changes {
             match change {
-                Change::Join(member, at) => self.seat(&mut live, member, at, room),
+                Change::Join(member, at) => self.seat(&mut live, member, at, &log, lost),
                 Change::Leave(member) => {
-                    // Without a slot it has gone already, or will be turned away when its join is read.
-                    let slot = member.slot.load(Ordering::Relaxed);
-                    if slot != NO_SLOT {
-                        live.remove(slot);
-                        room.release(self);
+                    // Without a slot it has gone already.
+                    if live.remove(&member) {
+                        lost.push(Lost { member, at: live.at, is_behind: false });
                     }
                 }
             }
         }
-        if room.log().head() != live.at {
-            self.mark(room);
-        }
+        Flushed { frames: live.at.offset - before.offset, has_more: log().head() != live.at }
     }
 
-    /// Gives the seat of a member back that is no longer here, and sends it to catch up by itself if it fell behind. In
-    /// this order: from the moment it has its cursor, it may take a seat elsewhere.
-    fn lost(self: &Arc<Self>, member: &Arc<Member>, offer: Offer, at: Place, room: &Arc<Room>) {
-        *member.seat() = None;
-        room.release(self);
-        if offer == Offer::Behind {
-            member.outlet.fall_behind(Box::new(Cursor::behind(room, member, at)));
-        }
-    }
-
-    /// Brings a newcomer from `at` to where this segment is, and adds it.
-    fn seat(self: &Arc<Self>, live: &mut Live, member: Arc<Member>, mut at: Place, room: &Arc<Room>) {
+    /// Brings a newcomer from `at` to where the others are, and adds it.
+    fn seat<'a>(
+        &self,
+        live: &mut Live,
+        member: Arc<Member>,
+        mut at: Place,
+        log: &impl Fn() -> MutexGuard<'a, Log>,
+        lost: &mut Vec<Lost>,
+    ) {
         if member.has_left() {
-            return self.lost(&member, Offer::Gone, at, room);
+            return lost.push(Lost { member, at, is_behind: false });
         }
         while at.offset < live.at.offset {
-            let (offer, to) = match room.log().replay(at, 0, BATCH_BYTES) {
-                Since::Batch(batch, to) => (member.outlet.offer(&member, &batch), to),
+            let since = log().replay(at, 0, BATCH_BYTES);
+            let (offer, to) = match since {
+                Since::Batch(batch, to) => (member.outlet.offer(&member.left, &batch), to),
                 Since::UpToDate | Since::Beyond => (Offer::Behind, at),
             };
             if offer != Offer::Taken {
-                return self.lost(&member, offer, at, room);
+                return lost.push(Lost { member, at, is_behind: offer == Offer::Behind });
             }
             at = to;
         }
         if at.offset > live.at.offset {
             // The log grew after this flush had read it: the newcomer has seen that, the others will in the next one.
-            self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(Change::Join(member, at));
-            return;
+            return self.inbox().push(Change::Join(member, at));
         }
-        member.slot.store(live.members.len(), Ordering::Relaxed);
-        live.members.push(member);
+        live.add(member);
+    }
+}
+
+/// What a flush did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Flushed {
+    /// Frames that everybody was sent.
+    pub frames: u64,
+    /// Whether the log has more.
+    pub has_more: bool,
+}
+
+impl Flushed {
+    /// Two flushes of one sweep.
+    pub fn and(self, other: Self) -> Self {
+        Self { frames: self.frames.max(other.frames), has_more: self.has_more || other.has_more }
     }
 }
 
 impl Live {
-    /// Makes an offer to every member, and removes those who did not take it before `lost` hears of them.
-    fn deliver(&mut self, offer: impl Fn(&Arc<Member>) -> Offer, lost: impl Fn(&Arc<Member>, Offer)) {
+    /// Makes an offer to every member, and removes those who did not take it.
+    fn deliver(&mut self, at: Place, lost: &mut Vec<Lost>, offer: impl Fn(&Member) -> Offer) {
         let count = self.members.len();
         let mut gone: Vec<(usize, Offer)> = Vec::new();
-        for step in 0..count {
-            let slot = (self.turn + step) % count;
+        let turn = self.turn.min(count);
+        for slot in (turn..count).chain(0..turn) {
             match offer(&self.members[slot]) {
                 Offer::Taken => {}
                 other => gone.push((slot, other)),
             }
         }
-        self.turn = if count == 0 { 0 } else { (self.turn + 1) % count };
+        self.turn = if turn + 1 < count { turn + 1 } else { 0 };
         // From the back, so that the slots that are still to be removed keep their places.
         gone.sort_unstable_by_key(|(slot, _)| std::cmp::Reverse(*slot));
         for (slot, offer) in gone {
-            let member = self.remove(slot);
-            lost(&member, offer);
+            lost.push(Lost { member: self.take(slot), at, is_behind: offer == Offer::Behind });
         }
     }
 
-    fn remove(&mut self, slot: usize) -> Arc<Member> {
+    fn add(&mut self, member: Arc<Member>) {
+        member.slot.store(self.members.len(), Ordering::Relaxed);
+        self.members.push(member);
+    }
+
+    /// Takes a member out, and says whether it was here.
+    fn remove(&mut self, member: &Member) -> bool {
+        let slot = member.slot.load(Ordering::Relaxed);
+        let is_here = slot != NO_SLOT;
+        if is_here {
+            self.take(slot);
+        }
+        is_here
+    }
+
+    fn take(&mut self, slot: usize) -> Arc<Member> {
         let member = self.members.swap_remove(slot);
         member.slot.store(NO_SLOT, Ordering::Relaxed);
         if let Some(moved) = self.members.get(slot) {

@@ -15,7 +15,7 @@ use tokio::{
 use super::*;
 use crate::history::{Append, Bounds, Change, Draft, Fatal, Follow, Memory, MemoryLimits, Query, Says, Stopper, Store};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Counts the questions that would be asked of a disk.
 struct Counting {
@@ -96,7 +96,7 @@ fn yard() -> Yard {
 async fn outlet(hub: &Hub) -> Arc<Outlet> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    Arc::new(Outlet::new(hub.people().next_connection(), stream, true, Vitals::new(false)))
+    Arc::new(Outlet::new(hub.people().next_connection(), Wire::Tcp(stream), true, Vitals::new(false)))
 }
 
 fn user(n: usize) -> UserId {

@@ -1,0 +1,139 @@
+//! Hands a room's log to its members: a sweep goes through all segments, and is the only thing that does.
+//!
+//! Large rooms are swept by as many workers as there are. Between two segments each lets others go first, so that no
+//! room keeps another waiting for longer than a segment takes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::{runtime::Handle, task::JoinSet};
+
+use super::{
+    History,
+    catch_up::{Advance, Cursor},
+    log::Place,
+    outlet::{Backlog, Outlet},
+    room::Room,
+    segment::{Flushed, Lost, Member, Segment},
+};
+
+/// Says that there is something to deliver, or that members come and go. Cheap when a sweep is scheduled already.
+pub fn mark(room: &Arc<Room>) {
+    if room.pace().ask() {
+        tokio::spawn(run(Arc::clone(room)));
+    }
+}
+
+/// Gives a member that has everything up to `at` a seat in a segment.
+pub fn settle(room: &Arc<Room>, member: Arc<Member>, at: Place) {
+    let is_seated = room.reserve(at).join(member, at);
+    // Looked at after the seat is taken: whatever is appended later marks the room, and finds the member in it.
+    if !is_seated || room.log().head() != at {
+        mark(room);
+    }
+}
+
+/// Ends a membership; O(1), whatever the size of the room. Nothing of the room is written after this returns.
+pub fn leave(room: &Arc<Room>, member: &Arc<Member>) {
+    member.forget();
+    let Some(segment) = member.stand_up() else { return };
+    if segment.leave(Arc::clone(member)) {
+        room.release(&segment);
+    } else {
+        mark(room);
+    }
+}
+
+impl Backlog for Cursor {
+    fn step<'a>(mut self: Box<Self>, outlet: &'a Outlet, history: &'a History) -> BoxFuture<'a, ()> {
+        async move {
+            match self.advance(outlet, history).await {
+                Advance::Behind => outlet.fall_behind(self),
+                Advance::Arrived => {
+                    let (room, member, at) = self.into_parts();
+                    settle(&room, member, at);
+                }
+                Advance::Over => {}
+            }
+        }
+        .boxed()
+    }
+}
+
+async fn run(room: Arc<Room>) {
+    loop {
+        // Lets everything else that is ready go first: what it publishes leaves in the same write.
+        tokio::task::yield_now().await;
+        if let Some(until) = room.pace().rests_until() {
+            tokio::time::sleep_until(until.into()).await;
+        }
+        room.pace().begin();
+        let began = Instant::now();
+        let flushed = sweep(&room).await;
+        room.pace().rest(flushed.frames, began, Instant::now());
+        if flushed.has_more {
+            mark(&room);
+        }
+        if !room.pace().end() {
+            return;
+        }
+    }
+}
+
+/// One pass over all segments.
+async fn sweep(room: &Arc<Room>) -> Flushed {
+    let segments = room.segments();
+    if let [segment] = segments.as_slice() {
+        return flush(room, segment);
+    }
+    let workers = Handle::current().metrics().num_workers().min(segments.len());
+    let lane = Lane { room: Arc::clone(room), segments: segments.into(), next: Arc::default() };
+    let mut others = JoinSet::new();
+    for _ in 1..workers {
+        others.spawn(lane.clone().run());
+    }
+    let mut flushed = lane.run().await;
+    while let Some(other) = others.join_next().await {
+        flushed = flushed.and(other.unwrap_or_default());
+    }
+    flushed
+}
+
+/// One worker's way through a sweep: the next segment that nobody has taken, until there is none.
+#[derive(Clone)]
+struct Lane {
+    room: Arc<Room>,
+    segments: Arc<[Arc<Segment>]>,
+    next: Arc<AtomicUsize>,
+}
+
+impl Lane {
+    async fn run(self) -> Flushed {
+        let mut flushed = Flushed::default();
+        while let Some(segment) = self.segments.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            flushed = flushed.and(flush(&self.room, segment));
+            tokio::task::yield_now().await;
+        }
+        flushed
+    }
+}
+
+fn flush(room: &Arc<Room>, segment: &Arc<Segment>) -> Flushed {
+    let mut lost = Vec::new();
+    let flushed = segment.flush(room.log_lock(), &mut lost);
+    for Lost { member, at, is_behind } in lost {
+        member.stand_up();
+        room.release(segment);
+        // Last: from the moment it has its cursor, it may take a seat elsewhere.
+        if is_behind {
+            member.outlet().fall_behind(Box::new(Cursor::behind(room, &member, at)));
+        }
+    }
+    flushed
+}
