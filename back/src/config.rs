@@ -66,6 +66,10 @@ struct Args {
     #[arg(long, env = "BACK_HISTORY_MIB", default_value_t = 256, value_name = "MIB")]
     history_mib: usize,
 
+    /// Threads that serve connections [default: one for each CPU that the process may use]
+    #[arg(long, env = "BACK_WORKER_THREADS", value_parser = workers, value_name = "N")]
+    worker_threads: Option<usize>,
+
     /// Rooms that are open at once
     #[arg(long, env = "BACK_ROOMS", default_value_t = 100_000, value_name = "N")]
     rooms: usize,
@@ -233,6 +237,8 @@ pub enum HistoryKind {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Threads that serve connections; `None` is one for each CPU that the process may use.
+    pub workers: Option<usize>,
     /// Where history is kept.
     pub history: HistoryKind,
     /// Its directory.
@@ -277,6 +283,7 @@ impl From<Args> for Config {
         let none_is_all = |limit| if limit == 0 { usize::MAX } else { limit };
         Self {
             listen: args.listen,
+            workers: args.worker_threads,
             history: args.history,
             data: args.data,
             sqlite: SqliteLimits {
@@ -325,6 +332,9 @@ pub fn connections_for(descriptors: u64) -> usize {
 /// Longer than anybody waits, and short enough to be added to any instant: a hundred years.
 pub const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
+/// Most threads that serve connections: more than any machine has CPUs for, and few enough to be started.
+const MOST_WORKERS: usize = 1024;
+
 /// Seconds in a day.
 const DAY: f64 = 24.0 * 60.0 * 60.0;
 
@@ -332,6 +342,12 @@ fn days(text: &str) -> Result<f64, String> {
     let days: f64 = text.parse().map_err(|_| "give days, as in 30 or 0.5".to_owned())?;
     let most = NEVER.as_secs_f64() / DAY;
     if (0.0..=most).contains(&days) { Ok(days) } else { Err(format!("give days from 0 (for ever) to {most}")) }
+}
+
+/// Not 0, which elsewhere means no limit: without a thread nothing happens.
+fn workers(text: &str) -> Result<usize, String> {
+    let workers = text.parse().ok().filter(|workers| (1..=MOST_WORKERS).contains(workers));
+    workers.ok_or_else(|| format!("give a number of threads from 1 to {MOST_WORKERS}"))
 }
 
 fn room(text: &str) -> Result<RoomName, String> {
@@ -379,6 +395,9 @@ mod tests {
             (["--presence-grace", "1e18"], "hundred years"),
             (["--allow-origin", "chat.example.org"], "scheme://host"),
             (["--listen", "3000"], "invalid socket address"),
+            (["--worker-threads", "0"], "threads from 1 to 1024"),
+            (["--worker-threads", "1025"], "threads from 1 to 1024"),
+            (["--worker-threads", "all"], "threads from 1 to 1024"),
         ] {
             let error = Config::from_args(&args).unwrap_err();
             assert!(error.contains(hint), "{error}");

@@ -60,7 +60,11 @@ fn check(data: &std::path::Path) -> anyhow::Result<ExitCode> {
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = config.workers {
+        builder.worker_threads(workers);
+    }
+    let runtime = builder.enable_all().build()?;
     let done = runtime.block_on(run(config));
     // A disk that hangs holds the writer's thread: the process ends all the same.
     runtime.shutdown_background();

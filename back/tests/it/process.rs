@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::StreamExt;
@@ -145,6 +145,28 @@ async fn a_process_that_stood_still_blames_nobody() {
     back.signal("CONT");
     for client in &mut clients {
         client.expect_silence().await;
+    }
+}
+
+/// Threads of a process that tokio has started and named.
+fn runtime_threads(id: u32) -> usize {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).unwrap();
+    let names = threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")).ok());
+    names.filter(|name| name.starts_with("tokio-r")).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_threads_work_as_were_asked_for() {
+    // Without a disk nothing but the workers is started.
+    for workers in [1, 3] {
+        let back = Back::start(&["--history", "memory", "--worker-threads", &workers.to_string()]);
+        Client::in_room(back.address, "kim", "dev").await;
+        // A thread names itself when it first runs.
+        let deadline = Instant::now() + DEADLINE;
+        while runtime_threads(back.id()) != workers {
+            assert!(Instant::now() < deadline, "{} threads instead of {workers}", runtime_threads(back.id()));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 
