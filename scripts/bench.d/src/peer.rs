@@ -131,11 +131,11 @@ impl Peer {
         if path.join("package.json").exists() { Ok(path) } else { Err(format!("{name} is not installed")) }
     }
 
-    /// The command that serves at this port.
+    /// The command that serves at this port with so many workers, where that can be chosen.
     ///
     /// # Errors
     /// When something it needs cannot be written.
-    pub fn command(self, port: u16, scratch: &Path, place: &Place) -> anyhow::Result<Command> {
+    pub fn command(self, port: u16, workers: usize, scratch: &Path, place: &Place) -> anyhow::Result<Command> {
         let script = |name: &str| place.scripts.join(name);
         let with_port = |mut command: Command| {
             command.arg(port.to_string());
@@ -152,13 +152,14 @@ impl Peer {
         Ok(match self {
             Self::Floor | Self::Mpsc | Self::Broadcast => {
                 let mut command = Command::new(std::env::current_exe()?);
-                command.args(["serve", self.name()]);
+                command.args(["serve", self.name()]).env("TOKIO_WORKER_THREADS", workers.to_string());
                 with_port(command)
             }
             Self::Back | Self::BackSqlite => {
                 let history = if self == Self::Back { "memory" } else { "sqlite" };
                 let mut command = Command::new(place.programs.join("back"));
                 command.args(["--listen", &format!("127.0.0.1:{port}"), "--history", history]);
+                command.args(["--worker-threads", &workers.to_string()]);
                 command.args(["--sends-per-second", "0", "--stall-timeout", "60", "--log", "warn"]);
                 command.arg("--data").arg(scratch);
                 command

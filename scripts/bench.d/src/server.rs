@@ -35,10 +35,9 @@ impl Server {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let scratch = place.results.join(format!("scratch-{}", address.port()));
         fs::create_dir_all(&scratch)?;
-        let mut command: Command = peer.command(address.port(), &scratch, place)?;
+        let mut command: Command = peer.command(address.port(), workers, &scratch, place)?;
         let log = place.results.join(format!("{}.log", peer.name()));
         let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
-        command.env("TOKIO_WORKER_THREADS", workers.to_string());
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         machine::pin(&place.server_cpus)?;
         let child = command.spawn();
