@@ -11,13 +11,24 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::{
     crowd::Tally,
-    dialect::{Dialect, Heard},
+    dialect::{Dialect, Heard, Position},
     frame::{self, Header},
     stamp::Stamp,
 };
 
-/// Receive buffer of a client that is going to stall: what it does not read has to wait in the server.
-const SMALL_WINDOW: usize = 4096;
+/// How much a client's kernel takes that the client does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buffer {
+    /// What the system gives.
+    Usual,
+    /// Next to nothing: what a stalled client does not read has to wait in the server.
+    Small,
+    /// At least so many bytes, counted as the kernel counts: with what it needs beside them.
+    Large(usize),
+}
+
+/// Bytes of a small buffer.
+const SMALL: usize = 4096;
 
 /// What a number is while anything may come: after a gap.
 const ANY: u32 = u32::MAX;
@@ -34,6 +45,13 @@ pub struct Client {
     stream: TcpStream,
     state: State,
     rest: Vec<u8>,
+    /// Messages that came.
+    heard: u64,
+    past: Past,
+}
+
+/// What a client knows of its room, whatever becomes of its connection.
+pub struct Past {
     room: u32,
     /// Its place among the publishers of its room.
     publisher: u32,
@@ -45,33 +63,17 @@ pub struct Client {
     /// Where stamps stand in its messages.
     stamp_at: usize,
     /// Whether its latencies count.
-    pub timed: bool,
+    timed: bool,
+    /// Who it is, where the server gives a secret for that.
+    session: String,
+    /// Which history `seq` is of, where the server says so.
+    epoch: String,
 }
 
-impl Client {
-    /// Connects and asks for the way in.
-    pub fn connect(
-        address: SocketAddr,
-        dialect: Dialect,
-        room: u32,
-        publisher: u32,
-        small_window: bool,
-    ) -> anyhow::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).context("no socket")?;
-        if small_window {
-            socket.set_recv_buffer_size(SMALL_WINDOW)?;
-        }
-        socket.connect_timeout(&address.into(), Duration::from_secs(10)).context("cannot connect")?;
-        let mut stream = TcpStream::from(socket);
-        stream.set_nodelay(true)?;
-        // The end is a reset: thousands of sockets in TIME_WAIT would leave the next round without ports.
-        SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
-        stream.write_all(dialect.request(room).as_bytes())?;
-        stream.set_nonblocking(true)?;
-        Ok(Self {
-            stream,
-            state: State::Head,
-            rest: Vec::new(),
+impl Past {
+    /// Of somebody who comes for the first time, as the publisher of this number in its room.
+    pub fn none(room: u32, publisher: u32) -> Self {
+        Self {
             room,
             publisher,
             said: 0,
@@ -79,7 +81,62 @@ impl Client {
             seq: None,
             stamp_at: 0,
             timed: true,
-        })
+            session: String::new(),
+            epoch: String::new(),
+        }
+    }
+
+    /// Where it wants to go on, if it was there before.
+    fn position(&self) -> Option<Position<'_>> {
+        let seq = self.seq.filter(|_| !self.epoch.is_empty())?;
+        Some(Position { session: &self.session, epoch: &self.epoch, seq })
+    }
+}
+
+impl Client {
+    /// Connects and asks for the way in; whoever was there before asks for what it missed.
+    pub fn connect(address: SocketAddr, dialect: Dialect, past: Past, buffer: Buffer) -> anyhow::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).context("no socket")?;
+        match buffer {
+            Buffer::Usual => {}
+            Buffer::Small => socket.set_recv_buffer_size(SMALL)?,
+            Buffer::Large(bytes) => {
+                // The kernel doubles it, and cuts it to net.core.rmem_max without a word.
+                socket.set_recv_buffer_size(bytes / 2)?;
+                let given = socket.recv_buffer_size()?;
+                if given < bytes {
+                    bail!("a receive buffer of {bytes} bytes is needed and net.core.rmem_max allows {given}");
+                }
+            }
+        }
+        socket.connect_timeout(&address.into(), Duration::from_secs(10)).context("cannot connect")?;
+        let mut stream = TcpStream::from(socket);
+        stream.set_nodelay(true)?;
+        // The end is a reset: thousands of sockets in TIME_WAIT would leave the next round without ports.
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+        stream.write_all(dialect.request(past.room).as_bytes())?;
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, state: State::Head, rest: Vec::new(), heard: 0, past })
+    }
+
+    /// Loses the connection: a reset, as when a network goes away.
+    pub fn lose(self) -> Past {
+        self.past
+    }
+
+    /// Leaves its latencies out.
+    pub fn leave_untimed(&mut self) {
+        self.past.timed = false;
+    }
+
+    /// Messages that came over this connection.
+    pub fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    /// Bytes that the kernel holds for it.
+    pub fn readable(&self) -> anyhow::Result<u64> {
+        Ok(rustix::io::ioctl_fionread(&self.stream)?)
     }
 
     /// Its socket.
@@ -89,7 +146,7 @@ impl Client {
 
     /// Its room.
     pub fn room(&self) -> u32 {
-        self.room
+        self.past.room
     }
 
     /// Sends a frame.
@@ -101,10 +158,10 @@ impl Client {
 
     /// Says the next text, meant for `intended`.
     pub fn say(&mut self, dialect: Dialect, intended: u64, bytes: usize) -> anyhow::Result<()> {
-        let stamp = Stamp { publisher: self.publisher, number: self.said, intended };
+        let stamp = Stamp { publisher: self.past.publisher, number: self.past.said, intended };
         let mut payload = Vec::with_capacity(bytes + 64);
-        dialect.say(self.said, |out| stamp.write(bytes, out), &mut payload);
-        self.said += 1;
+        dialect.say(self.past.said, |out| stamp.write(bytes, out), &mut payload);
+        self.past.said += 1;
         self.send(frame::TEXT, &payload)
     }
 
@@ -143,7 +200,7 @@ impl Client {
             }
             used = end + 4;
             self.state = if dialect.is_ready_at_once() { State::Ready } else { State::Hello };
-            if let Some(hello) = dialect.hello(self.room) {
+            if let Some(hello) = dialect.hello(self.past.room, self.past.position()) {
                 self.send(frame::TEXT, hello.as_bytes())?;
             }
         }
@@ -164,25 +221,34 @@ impl Client {
     fn hear(&mut self, text: &[u8], frame_bytes: usize, dialect: Dialect, tally: &mut Tally) -> anyhow::Result<()> {
         match dialect.hear(text) {
             Heard::Message(seq) => {
-                let Some(stamp) = Stamp::find(text, &mut self.stamp_at) else {
+                let Some(stamp) = Stamp::find(text, &mut self.past.stamp_at) else {
                     // A bare server may greet; whatever is lost is missed when the run is counted.
                     return Ok(());
                 };
                 self.check(stamp, seq)?;
-                let own = stamp.publisher == self.publisher;
-                tally.message(stamp.intended, frame_bytes, self.timed);
+                self.heard += 1;
+                let own = stamp.publisher == self.past.publisher;
+                tally.message(stamp.intended, frame_bytes, self.past.timed);
                 if own {
-                    tally.own.push(self.room);
+                    tally.own.push(self.past.room);
                 }
                 Ok(())
             }
             Heard::Gap(from, to) => {
-                if self.seq.is_some_and(|seq| from != seq + 1) || to < from {
-                    bail!("a gap from {from} to {to} after number {:?}", self.seq);
+                if self.past.seq.is_some_and(|seq| from != seq + 1) || to < from {
+                    bail!("a gap from {from} to {to} after number {:?}", self.past.seq);
                 }
-                self.seq = Some(to);
-                self.expected.iter_mut().for_each(|number| *number = ANY);
+                self.past.seq = Some(to);
+                self.past.expected.iter_mut().for_each(|number| *number = ANY);
                 tally.gapped += to - from + 1;
+                Ok(())
+            }
+            Heard::Welcome(session) => {
+                self.past.session = String::from_utf8_lossy(session).into_owned();
+                Ok(())
+            }
+            Heard::Joined(epoch) => {
+                self.past.epoch = String::from_utf8_lossy(epoch).into_owned();
                 Ok(())
             }
             Heard::Ready => {
@@ -197,21 +263,21 @@ impl Client {
 
     fn check(&mut self, stamp: Stamp, seq: Option<u64>) -> anyhow::Result<()> {
         let publisher = stamp.publisher as usize;
-        if publisher >= self.expected.len() {
-            self.expected.resize(publisher + 1, 0);
+        if publisher >= self.past.expected.len() {
+            self.past.expected.resize(publisher + 1, 0);
         }
-        let expected = self.expected[publisher];
+        let expected = self.past.expected[publisher];
         if expected != ANY && stamp.number != expected {
             let what = if stamp.number < expected { "a duplicate or disorder" } else { "a loss" };
             bail!("{what}: number {} of publisher {publisher}, where {expected} was due", stamp.number);
         }
-        self.expected[publisher] = stamp.number + 1;
-        if let (Some(last), Some(seq)) = (self.seq, seq)
+        self.past.expected[publisher] = stamp.number + 1;
+        if let (Some(last), Some(seq)) = (self.past.seq, seq)
             && seq != last + 1
         {
             bail!("seq {seq} after seq {last}");
         }
-        self.seq = seq;
+        self.past.seq = seq;
         Ok(())
     }
 }
@@ -224,8 +290,13 @@ mod tests {
 
     /// What a client says of a server that sends messages with these numbers.
     fn judge(numbers: &[u32]) -> Result<u64, String> {
+        judge_after(Past::none(0, 7), numbers).map(|(deliveries, _)| deliveries)
+    }
+
+    /// The same of one who was there before; with what it knows when it loses the connection.
+    fn judge_after(past: Past, numbers: &[u32]) -> Result<(u64, Past), String> {
         let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let mut client = Client::connect(door.local_addr().unwrap(), Dialect::Bare, 0, 7, false).unwrap();
+        let mut client = Client::connect(door.local_addr().unwrap(), Dialect::Bare, past, Buffer::Usual).unwrap();
         let mut bytes = b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec();
         for &number in numbers {
             let mut text = Vec::new();
@@ -244,10 +315,32 @@ mod tests {
         loop {
             match client.read(Dialect::Bare, &mut buffer, &mut tally) {
                 Ok(_) => {}
-                Err(error) if error.to_string().contains("ended") => return Ok(tally.deliveries),
+                Err(error) if error.to_string().contains("ended") => return Ok((tally.deliveries, client.lose())),
                 Err(error) => return Err(error.to_string()),
             }
         }
+    }
+
+    #[test]
+    fn who_comes_back_goes_on_where_it_was() {
+        let past = || judge_after(Past::none(0, 7), &[0, 1]).unwrap().1;
+        assert_eq!(judge_after(past(), &[2, 3]).unwrap().0, 2);
+        assert!(judge_after(past(), &[3]).err().unwrap().contains("a loss"));
+        assert!(judge_after(past(), &[1, 2]).err().unwrap().contains("a duplicate"));
+    }
+
+    #[test]
+    fn what_is_not_read_can_be_counted_and_a_buffer_that_is_too_small_is_refused() {
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let connect =
+            |bytes| Client::connect(door.local_addr().unwrap(), Dialect::Bare, Past::none(0, 0), Buffer::Large(bytes));
+        let client = connect(64 * 1024).unwrap();
+        let mut server = door.accept().unwrap().0;
+        server.write_all(&[0; 1000]).unwrap();
+        while client.readable().unwrap() < 1000 {
+            std::thread::yield_now();
+        }
+        assert!(connect(1 << 30).err().unwrap().to_string().contains("rmem_max"));
     }
 
     #[test]

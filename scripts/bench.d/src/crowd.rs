@@ -1,6 +1,7 @@
 //! All clients of a run in one thread: an epoll loop that reads, checks and counts. It knows no scenario.
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     os::fd::OwnedFd,
     time::{Duration, Instant},
@@ -12,7 +13,12 @@ use rustix::{
     event::{Timespec, epoll},
 };
 
-use crate::{client::Client, dialect::Dialect, frame, stats::Histogram};
+use crate::{
+    client::{Buffer, Client, Past},
+    dialect::Dialect,
+    frame,
+    stats::Histogram,
+};
 
 /// Handshakes under way at once; fewer than any server's backlog.
 const ENTERING: usize = 128;
@@ -86,6 +92,8 @@ pub struct Crowd {
     ready: usize,
     /// Members by room.
     rooms: Vec<u32>,
+    /// Those who lost their connections, in their order; their places come after those of `clients`.
+    away: VecDeque<Past>,
     /// Messages that have to come in all.
     owed: u64,
     /// Clients whose own message came since this was taken.
@@ -106,6 +114,7 @@ impl Crowd {
             clients: Vec::new(),
             ready: 0,
             rooms: Vec::new(),
+            away: VecDeque::new(),
             owed: 0,
             own: Vec::new(),
             tally: Tally::new(),
@@ -122,9 +131,8 @@ impl Crowd {
         self.clients.len()
     }
 
-    /// Lets `count` more in, spread evenly over `rooms`, and waits until all are; those for whom `small` says so get a
-    /// small receive window.
-    pub fn gather(&mut self, count: usize, rooms: u32, small: impl Fn(usize) -> bool) -> anyhow::Result<()> {
+    /// Lets `count` more in, spread evenly over `rooms` and each with a buffer of its own, and waits until all are.
+    pub fn gather(&mut self, count: usize, rooms: u32, buffer: impl Fn(usize) -> Buffer) -> anyhow::Result<()> {
         self.rooms.resize((rooms as usize).max(self.rooms.len()), 0);
         let all = self.clients.len() + count;
         let deadline = Instant::now() + PATIENCE + Duration::from_millis(5 * count as u64);
@@ -134,15 +142,56 @@ impl Crowd {
                 let room = (number % rooms as usize) as u32;
                 let publisher = self.rooms[room as usize];
                 self.rooms[room as usize] += 1;
-                let client = Client::connect(self.address, self.dialect, room, publisher, small(number))?;
-                let data = epoll::EventData::new_u64(number as u64);
-                epoll::add(&self.epoll, client.stream(), data, epoll::EventFlags::IN)?;
-                self.clients.push(client);
+                self.enter(Past::none(room, publisher), buffer(number))?;
             }
             self.turn(Duration::from_millis(100))?;
             if Instant::now() > deadline {
                 bail!("only {} of {all} clients came in", self.ready);
             }
+        }
+        Ok(())
+    }
+
+    /// Lets `count` into the room of this number, where nobody is yet, and waits until they are.
+    pub fn gather_in(&mut self, room: u32, count: usize) -> anyhow::Result<()> {
+        self.rooms.resize((room as usize + 1).max(self.rooms.len()), 0);
+        for publisher in 0..count as u32 {
+            self.rooms[room as usize] += 1;
+            self.enter(Past::none(room, publisher), Buffer::Usual)?;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while self.ready < self.clients.len() {
+            self.turn(Duration::from_millis(100))?;
+            if Instant::now() > deadline {
+                bail!("only {} of {} clients came in", self.ready, self.clients.len());
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, past: Past, buffer: Buffer) -> anyhow::Result<()> {
+        let client = Client::connect(self.address, self.dialect, past, buffer)?;
+        let data = epoll::EventData::new_u64(self.clients.len() as u64);
+        epoll::add(&self.epoll, client.stream(), data, epoll::EventFlags::IN)?;
+        self.clients.push(client);
+        Ok(())
+    }
+
+    /// Has everybody but the first `staying` lose the connection. What is said meanwhile is owed to them all the same.
+    pub fn lose_all_but(&mut self, staying: usize) {
+        self.away.extend(self.clients.drain(staying..).map(Client::lose));
+        self.ready = self.clients.len();
+    }
+
+    /// Has all who lost their connections come back, `at_once` on their way in at a time; the last may still be on it.
+    pub fn come_back(&mut self, at_once: usize) -> anyhow::Result<()> {
+        while !self.away.is_empty() {
+            while self.clients.len() - self.ready < at_once
+                && let Some(past) = self.away.pop_front()
+            {
+                self.enter(past, Buffer::Usual)?;
+            }
+            self.turn(Duration::from_millis(20))?;
         }
         Ok(())
     }
@@ -196,15 +245,25 @@ impl Crowd {
         client.say(self.dialect, intended, bytes)
     }
 
+    /// Messages that came to a client over its connection.
+    pub fn heard(&self, number: usize) -> u64 {
+        self.clients[number].heard()
+    }
+
     /// Clients whose own message came, as often as one did.
     pub fn take_own(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.own)
     }
 
+    /// Whether everything said has reached everybody.
+    pub fn is_served(&self) -> bool {
+        self.tally.deliveries + self.tally.gapped >= self.owed
+    }
+
     /// Waits until everything said has reached everybody.
     pub fn drain(&mut self, patience: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + patience;
-        while self.tally.deliveries + self.tally.gapped < self.owed {
+        while !self.is_served() {
             self.turn(Duration::from_millis(20))?;
             if Instant::now() > deadline {
                 bail!("a loss: {} deliveries never came", self.owed - self.tally.deliveries - self.tally.gapped);
@@ -216,7 +275,7 @@ impl Crowd {
     /// Stops reading for a client, or reads again. The latencies of one that ever stalled do not count.
     pub fn stall(&mut self, number: usize, stalled: bool) -> anyhow::Result<()> {
         let client = &mut self.clients[number];
-        client.timed = false;
+        client.leave_untimed();
         let flags = if stalled { epoll::EventFlags::empty() } else { epoll::EventFlags::IN };
         epoll::modify(&self.epoll, client.stream(), epoll::EventData::new_u64(number as u64), flags)?;
         Ok(())
@@ -224,7 +283,25 @@ impl Crowd {
 
     /// Leaves the latencies of a client out.
     pub fn leave_untimed(&mut self, number: usize) {
-        self.clients[number].timed = false;
+        self.clients[number].leave_untimed();
+    }
+
+    /// Waits until so many bytes lie ready in the kernel for each of these clients, who read nothing.
+    pub fn wait_unread(&mut self, clients: &[usize], bytes: u64, patience: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + patience;
+        for &number in clients {
+            loop {
+                let ready = self.clients[number].readable()?;
+                if ready >= bytes {
+                    break;
+                }
+                if Instant::now() > deadline {
+                    bail!("a loss, or a buffer was full: {ready} of {bytes} bytes came to client {number}");
+                }
+                self.turn(Duration::from_micros(100))?;
+            }
+        }
+        Ok(())
     }
 
     /// Pings from every client, and waits for every answer.

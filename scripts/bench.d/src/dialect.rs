@@ -14,11 +14,26 @@ pub enum Dialect {
     SocketIo,
 }
 
+/// Where somebody who was there before wants to go on.
+#[derive(Debug, Clone, Copy)]
+pub struct Position<'a> {
+    /// Who they are.
+    pub session: &'a str,
+    /// Which history the number is of.
+    pub epoch: &'a str,
+    /// The number of the last message that they have.
+    pub seq: u64,
+}
+
 /// What a text frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum Heard<'a> {
     /// The server opened the conversation: say this.
     Answer(&'static [u8]),
+    /// The secret that says who one is.
+    Welcome(&'a [u8]),
+    /// One is in the room, whose history this is.
+    Joined(&'a [u8]),
     /// From now on messages come, and may be sent.
     Ready,
     /// A message that carries a stamp; with its number in the room where the server gives one.
@@ -48,10 +63,15 @@ impl Dialect {
         )
     }
 
-    /// What is said right after the handshake, if the client begins.
-    pub fn hello(self, room: u32) -> Option<String> {
+    /// What is said right after the handshake, if the client begins; with what was there before, it asks for the rest.
+    pub fn hello(self, room: u32, position: Option<Position<'_>>) -> Option<String> {
         let name = room_name(room);
-        (self == Self::Chat).then(|| format!(r#"{{"type":"hello","rooms":{{"{name}":{{"last":1}}}}}}"#))
+        (self == Self::Chat).then(|| match position {
+            None => format!(r#"{{"type":"hello","rooms":{{"{name}":{{"last":1}}}}}}"#),
+            Some(Position { session, epoch, seq }) => format!(
+                r#"{{"type":"hello","session":"{session}","rooms":{{"{name}":{{"epoch":"{epoch}","seq":{seq}}}}}}}"#
+            ),
+        })
     }
 
     /// Whether the handshake's answer is all there is to wait for.
@@ -77,11 +97,17 @@ impl Dialect {
     }
 
     /// What a text frame from the server is.
-    pub fn hear(self, text: &[u8]) -> Heard {
+    pub fn hear(self, text: &[u8]) -> Heard<'_> {
         match self {
             Self::Bare => Heard::Message(None),
             Self::Chat if text.starts_with(br#"{"type":"message""#) => Heard::Message(number_after(text, SEQ)),
             Self::Chat if text.starts_with(br#"{"type":"synced""#) => Heard::Ready,
+            Self::Chat if text.starts_with(br#"{"type":"welcome""#) => {
+                word_after(text, b"\"session\":\"").map_or(Heard::Refused, Heard::Welcome)
+            }
+            Self::Chat if text.starts_with(br#"{"type":"joined""#) => {
+                word_after(text, b"\"epoch\":\"").map_or(Heard::Refused, Heard::Joined)
+            }
             Self::Chat if text.starts_with(br#"{"type":"gap""#) => {
                 match (number_after(text, b"\"from\":"), number_after(text, b"\"to\":")) {
                     (Some(from), Some(to)) => Heard::Gap(from, to),
@@ -110,19 +136,41 @@ fn number_after(text: &[u8], word: &[u8]) -> Option<u64> {
     stamp::value(&text[at + word.len()..])
 }
 
+/// What stands between this and the next quotation mark.
+fn word_after<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
+    let at = text.windows(begin.len()).position(|part| part == begin)? + begin.len();
+    let len = text[at..].iter().position(|&byte| byte == b'"')?;
+    Some(&text[at..at + len])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_madang_says_is_understood() {
-        let hear = |text: &str| Dialect::Chat.hear(text.as_bytes());
+        fn hear(text: &str) -> Heard<'_> {
+            Dialect::Chat.hear(text.as_bytes())
+        }
         let message = r#"{"type":"message","room":"bench00000","seq":42,"user":"u","name":"n","text":"~"}"#;
         assert_eq!(hear(message), Heard::Message(Some(42)));
         assert_eq!(hear(r#"{"type":"gap","room":"bench00000","from":3,"to":9,"reason":"slow"}"#), Heard::Gap(3, 9));
         assert_eq!(hear(r#"{"type":"synced","room":"bench00000","seq":0}"#), Heard::Ready);
+        assert_eq!(
+            hear(r#"{"type":"welcome","connection":7,"session":"4fQm1z","user":"u"}"#),
+            Heard::Welcome(b"4fQm1z")
+        );
+        assert_eq!(hear(r#"{"type":"joined","room":"bench00000","epoch":"k3J9","first":1}"#), Heard::Joined(b"k3J9"));
         assert_eq!(hear(r#"{"type":"ok","id":"1"}"#), Heard::Other);
         assert_eq!(hear(r#"{"type":"error","code":"rate_limited"}"#), Heard::Refused);
+    }
+
+    #[test]
+    fn who_was_there_before_asks_for_the_rest() {
+        let position = Position { session: "s", epoch: "e", seq: 300 };
+        let hello = r#"{"type":"hello","session":"s","rooms":{"bench00007":{"epoch":"e","seq":300}}}"#;
+        assert_eq!(Dialect::Chat.hello(7, Some(position)).as_deref(), Some(hello));
+        assert_eq!(Dialect::Bare.hello(7, None), None);
     }
 
     #[test]

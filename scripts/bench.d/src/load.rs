@@ -3,10 +3,17 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
+
 use crate::{crowd::Crowd, server::Server};
 
 /// How long what was said may take to reach the last one.
 pub const DRAIN: Duration = Duration::from_secs(30);
+
+/// Publishers of a room that talks as fast as it can.
+pub const PUBLISHERS: usize = 16;
+/// Messages that each of them keeps under way.
+pub const WINDOW: usize = 4;
 
 /// What a stretch of talk cost.
 #[derive(Debug, Clone, Copy)]
@@ -45,8 +52,15 @@ pub fn measure(
     })
 }
 
-/// Talks as fast as answers come: each publisher keeps `window` texts under way, and says the next when it sees one of
-/// its own.
+/// So many of a crowd, each in the middle of its share: a server that goes through the crowd in order is not asked for
+/// more too early.
+pub fn spread(crowd: usize, publishers: usize) -> Vec<usize> {
+    let step = crowd / publishers;
+    (0..publishers).map(|number| number * step + step / 2).collect()
+}
+
+/// Talks as fast as answers come, for so long: each publisher keeps `window` texts under way, and says the next when it
+/// sees one of its own.
 pub fn in_flight(
     crowd: &mut Crowd,
     publishers: &[usize],
@@ -55,18 +69,56 @@ pub fn in_flight(
     time: Duration,
 ) -> anyhow::Result<()> {
     let end = Instant::now() + time;
+    in_flight_while(crowd, publishers, window, bytes, || Instant::now() < end)
+}
+
+/// The same for as long as `more` says so.
+pub fn in_flight_while(
+    crowd: &mut Crowd,
+    publishers: &[usize],
+    window: usize,
+    bytes: usize,
+    mut more: impl FnMut() -> bool,
+) -> anyhow::Result<()> {
     crowd.take_own();
     for _ in 0..window {
         for &publisher in publishers {
             crowd.say(publisher, crowd.now(), bytes)?;
         }
     }
-    while Instant::now() < end {
+    while more() {
         crowd.turn(Duration::from_millis(20))?;
         for publisher in crowd.take_own() {
             crowd.say(publisher, crowd.now(), bytes)?;
         }
     }
+    Ok(())
+}
+
+/// Talks as fast as it is heard until `count` texts were said and every publisher has read all of them. At most
+/// `in_flight` are on their way to the slowest publisher: no part of a server that serves one of them gets further
+/// behind the others.
+pub fn burst(crowd: &mut Crowd, publishers: &[usize], in_flight: u64, bytes: usize, count: u64) -> anyhow::Result<()> {
+    let deadline = Instant::now() + DRAIN;
+    let before: Vec<u64> = publishers.iter().map(|&publisher| crowd.heard(publisher)).collect();
+    let (mut said, mut heard) = (0, 0);
+    let mut next = publishers.iter().cycle();
+    while heard < count {
+        while said < count.min(heard + in_flight)
+            && let Some(&publisher) = next.next()
+        {
+            crowd.say(publisher, crowd.now(), bytes)?;
+            said += 1;
+        }
+        crowd.turn(Duration::from_millis(20))?;
+        let each = publishers.iter().zip(&before).map(|(&publisher, before)| crowd.heard(publisher) - before);
+        heard = each.min().unwrap_or(count);
+        if Instant::now() > deadline {
+            let gapped = crowd.tally.gapped;
+            bail!("{} messages never came back to who said them; {gapped} were told as a gap", said - heard);
+        }
+    }
+    crowd.take_own();
     Ok(())
 }
 

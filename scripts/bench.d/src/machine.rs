@@ -82,6 +82,18 @@ impl CpuTimes {
     }
 }
 
+/// CPU time of the thread that asks.
+pub fn thread_cpu() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split_whitespace().next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
+}
+
+/// Lets every other thread of this CPU go first from now on.
+pub fn be_nice() {
+    // For Linux a process without a number is the thread that asks. Where it is not allowed, things go on as before.
+    _ = rustix::process::setpriority_process(None, 19);
+}
+
 /// Anonymous memory of a process and its descendants, in bytes: `RssAnon` of `/proc/PID/status`.
 pub fn memory(pid: Pid) -> u64 {
     let of_one = |pid| {
@@ -90,6 +102,12 @@ pub fn memory(pid: Pid) -> u64 {
         line.split_whitespace().next()?.parse::<u64>().ok()
     };
     family(pid).into_iter().filter_map(of_one).sum::<u64>() * 1024
+}
+
+/// The largest receive buffer that a program may ask for.
+pub fn most_receive_buffer() -> usize {
+    let text = fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap_or_default();
+    text.trim().parse().unwrap_or(0)
 }
 
 /// The CPU's name.

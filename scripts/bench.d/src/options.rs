@@ -53,6 +53,9 @@ pub struct Options {
     /// Bytes of a text, where the scenario does not say otherwise
     #[arg(long, default_value_t = 100)]
     pub bytes: usize,
+    /// Deliveries per second and client where all talk
+    #[arg(long, default_value_t = 10.0)]
+    pub rooms_rate: f64,
     /// A short look whether everything works: its figures mean nothing
     #[arg(long)]
     pub quick: bool,
@@ -79,6 +82,10 @@ impl Options {
         if self.quick { 1 } else { self.rounds.max(1) }
     }
 
+    fn rooms_rate(&self) -> f64 {
+        self.rooms_rate.clamp(0.1, 1_000.0)
+    }
+
     /// How much of everything, with so many descriptors.
     pub fn size(&self, descriptors: usize) -> Size {
         let seconds = Duration::from_secs_f64(self.seconds.clamp(0.1, 600.0));
@@ -93,6 +100,10 @@ impl Options {
                 idle: 200.min(most),
                 connects: 500.min(most),
                 rooms: 20,
+                rooms_rate: self.rooms_rate(),
+                storm: 500.min(most),
+                huge: 200.min(most),
+                stall: Duration::from_secs(1),
                 time: Duration::from_secs(1),
                 warm: Duration::from_millis(200),
                 idle_time: Duration::from_secs(1),
@@ -104,6 +115,10 @@ impl Options {
             idle: 5_000.min(most),
             connects: 18_000.min(most),
             rooms: (500.min(most / 10)) as u32,
+            rooms_rate: self.rooms_rate(),
+            storm: 10_000.min(most),
+            huge: 4_000.min(most),
+            stall: Duration::from_secs(10),
             time: seconds,
             warm: Duration::from_secs(1),
             idle_time: Duration::from_secs(10),

@@ -44,7 +44,7 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
         if !options.only.is_empty() && !options.only.contains(&scenario) {
             continue;
         }
-        if let Some(why) = scenario.pointless(&place) {
+        if let Some(why) = scenario.impossible() {
             say(&format!("{}: left out: {why}", scenario.name()));
             report.leave_out(scenario.name(), &why);
             continue;
@@ -56,7 +56,9 @@ pub fn run(options: &Options) -> anyhow::Result<bool> {
                 let figures = scenario.run(case, &size, &place);
                 let name = format!("{} {}", case.peer.name(), case.variant);
                 let first = match &figures {
-                    Ok(figures) => format!("{:.0} {}", figures[0], scenario.metrics()[0].title),
+                    Ok(figures) => {
+                        format!("{:.*} {}", scenario.metrics()[0].digits, figures[0], scenario.metrics()[0].title)
+                    }
                     Err(error) => format!("FAILED: {error:#}"),
                 };
                 say(&format!("{} {}/{}: {name}: {first}", scenario.name(), round + 1, options.rounds()));

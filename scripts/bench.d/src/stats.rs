@@ -34,6 +34,13 @@ impl Histogram {
         0.0
     }
 
+    /// Counts everything that another one has.
+    pub fn merge(&mut self, other: &Self) {
+        self.counts.resize(self.counts.len().max(other.counts.len()), 0);
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.total += other.total;
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         *self = Self::default();

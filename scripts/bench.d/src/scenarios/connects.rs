@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Case, Figures, Metric, Size, metric};
-use crate::{crowd::Crowd, peer::Place, server::Server};
+use crate::{client::Buffer, crowd::Crowd, peer::Place, server::Server};
 
 /// Its columns.
 pub fn metrics() -> Vec<Metric> {
@@ -15,7 +15,7 @@ pub fn run(case: Case, size: &Size, place: &Place) -> anyhow::Result<Figures> {
     let server = Server::start(case.peer, 1, place)?;
     let mut crowd = Crowd::new(server.dialect(), server.address())?;
     let (cpu, began) = (server.cpu(), Instant::now());
-    crowd.gather(size.connects, 1, |_| false)?;
+    crowd.gather(size.connects, 1, |_| Buffer::Usual)?;
     let (wall, used) = (began.elapsed(), server.cpu().since(&cpu));
     crowd.ping_all()?;
     let count = size.connects as f64;

@@ -1,14 +1,20 @@
 //! What is measured: who takes part, with whom each is compared, and what figures come of it.
 
 mod connects;
+mod fair;
 mod idle;
 mod rooms;
 mod stalled;
+mod storm;
 mod talk;
+mod workers;
 
 use std::time::Duration;
 
-use crate::peer::{Peer, Place};
+use crate::{
+    load,
+    peer::{Peer, Place},
+};
 
 /// Figures of one case in one round, in the order of [`Scenario::metrics`].
 pub type Figures = Vec<f64>;
@@ -30,6 +36,14 @@ pub struct Size {
     pub time: Duration,
     /// How long is talked before.
     pub warm: Duration,
+    /// Deliveries per second and client where all talk.
+    pub rooms_rate: f64,
+    /// Clients that come back at once.
+    pub storm: usize,
+    /// Clients of a room so large that another beside it might notice.
+    pub huge: usize,
+    /// How long some read nothing.
+    pub stall: Duration,
     /// How long idleness is watched.
     pub idle_time: Duration,
 }
@@ -77,12 +91,26 @@ pub enum Scenario {
     Workers,
     /// A storm of connections.
     Connects,
+    /// Everybody comes back at once.
+    Storm,
+    /// A small room beside a huge one.
+    Fair,
 }
 
 impl Scenario {
     /// All, in the order of the report.
-    pub const ALL: [Self; 8] =
-        [Self::One, Self::Many, Self::History, Self::Idle, Self::Stalled, Self::Rooms, Self::Workers, Self::Connects];
+    pub const ALL: [Self; 10] = [
+        Self::One,
+        Self::Many,
+        Self::History,
+        Self::Idle,
+        Self::Stalled,
+        Self::Rooms,
+        Self::Workers,
+        Self::Connects,
+        Self::Storm,
+        Self::Fair,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -95,6 +123,8 @@ impl Scenario {
             Self::Rooms => "rooms",
             Self::Workers => "workers",
             Self::Connects => "connects",
+            Self::Storm => "storm",
+            Self::Fair => "fair",
         }
     }
 
@@ -118,18 +148,22 @@ impl Scenario {
             Self::History => format!("History on disk (fsync) against memory: 64 in flight, {clients} clients"),
             Self::Idle => format!("{} idle clients", size.idle),
             Self::Stalled => format!(
-                "1 % of {clients} clients read nothing for {} s, {} texts per second of {} bytes",
-                size.time.as_secs(),
-                stalled::RATE,
-                stalled::BYTES
+                "1 % of {clients} clients read nothing for {} s, {} texts per second",
+                size.stall.as_secs(),
+                stalled::RATE
             ),
             Self::Rooms => format!(
-                "{} rooms of {} where all talk, against one room with as many clients and deliveries per second",
+                "{} rooms of {} where all talk, against one room of as many clients, {} deliveries per client and second",
                 size.rooms,
-                rooms::MEMBERS
+                rooms::MEMBERS,
+                size.rooms_rate
             ),
-            Self::Workers => format!("Two workers against one: 64 in flight, {clients} clients"),
+            Self::Workers => format!("Two workers against one: bursts to {clients} clients who read later"),
             Self::Connects => format!("{} clients connect as fast as they can, then all ping", size.connects),
+            Self::Storm => {
+                format!("{} clients come back at once, each having missed {} messages", size.storm, storm::MISSED)
+            }
+            Self::Fair => format!("A room of {} beside one of {} at full speed", fair::MEMBERS, size.huge),
         }
     }
 
@@ -144,13 +178,18 @@ impl Scenario {
             Self::Rooms => "rooms at most 1.3 × one room",
             Self::Workers => "two workers at least 1.8 × the deliveries per second of one",
             Self::Connects => "Madang at least half as many connects per CPU-second as ws and Bun",
+            Self::Storm => "everybody gets exactly what was missed",
+            Self::Fair => "none yet",
         }
     }
 
     /// Its columns; the ratio is of the first.
     pub fn metrics(self) -> Vec<Metric> {
         match self {
-            Self::One | Self::Many | Self::History | Self::Rooms | Self::Workers => talk::metrics(self),
+            Self::One | Self::Many | Self::History | Self::Rooms => talk::metrics(),
+            Self::Workers => workers::metrics(),
+            Self::Storm => storm::metrics(),
+            Self::Fair => fair::metrics(),
             Self::Idle => idle::metrics(),
             Self::Stalled => stalled::metrics(),
             Self::Connects => connects::metrics(),
@@ -171,15 +210,14 @@ impl Scenario {
             Self::Many => in_memory(),
             Self::History => [Peer::Back, Peer::BackSqlite].map(plain).to_vec(),
             Self::Idle => in_memory(),
-            Self::Stalled => [Peer::Back, Peer::Bun, Peer::Ws]
-                .into_iter()
-                .flat_map(|peer| [Case { peer, variant: "none stalled" }, Case { peer, variant: stalled::STALLED }])
-                .collect(),
+            Self::Stalled => [Peer::Back, Peer::Bun, Peer::Ws].map(plain).to_vec(),
+            Self::Storm => [Peer::Back, Peer::BackSqlite].map(plain).to_vec(),
+            Self::Fair => [Peer::Back, Peer::Bun].map(plain).to_vec(),
             Self::Rooms => [Peer::Floor, Peer::Back, Peer::Bun]
                 .into_iter()
                 .flat_map(|peer| [Case { peer, variant: "one room" }, Case { peer, variant: rooms::ROOMS }])
                 .collect(),
-            Self::Workers => vec![plain(Peer::Back), Case { peer: Peer::Back, variant: talk::TWO }],
+            Self::Workers => vec![plain(Peer::Back), Case { peer: Peer::Back, variant: workers::TWO }],
             Self::Connects => {
                 [Peer::Floor, Peer::Back, Peer::Bun, Peer::Nchan, Peer::Ws, Peer::SocketIo].map(plain).to_vec()
             }
@@ -195,7 +233,10 @@ impl Scenario {
             Self::Many => vec![floor, ("× Bun", plain(Peer::Bun))],
             Self::History => vec![("× memory", plain(Peer::Back))],
             Self::Workers => vec![("× 1 worker", plain(Peer::Back))],
-            Self::Stalled => vec![("× none stalled", Case { variant: "none stalled", ..case })],
+            // It compares two states of one server's life itself.
+            Self::Stalled => Vec::new(),
+            Self::Storm => vec![("× memory", plain(Peer::Back))],
+            Self::Fair => vec![("× Bun", plain(Peer::Bun))],
             Self::Rooms => vec![
                 ("× one room", Case { variant: "one room", ..case }),
                 ("× floor", Case { peer: Peer::Floor, ..case }),
@@ -204,11 +245,9 @@ impl Scenario {
         }
     }
 
-    /// Why it would mean nothing here, if so.
-    pub fn pointless(self, place: &Place) -> Option<String> {
-        let cpus = place.server_cpus.len() + place.load_cpus.len();
-        (self == Self::Workers && cpus < 4)
-            .then(|| format!("two workers and their load need 4 CPUs, and there are {cpus}"))
+    /// Why it cannot be measured here, if so.
+    pub fn impossible(self) -> Option<String> {
+        (self == Self::Workers).then(workers::impossible).flatten()
     }
 
     /// Measures a case once.
@@ -218,7 +257,10 @@ impl Scenario {
     pub fn run(self, case: Case, size: &Size, place: &Place) -> anyhow::Result<Figures> {
         match self {
             Self::One => talk::run(case, 1, 1, size, place),
-            Self::Many | Self::History | Self::Workers => talk::run(case, 16, 4, size, place),
+            Self::Many | Self::History => talk::run(case, load::PUBLISHERS, load::WINDOW, size, place),
+            Self::Workers => workers::run(case, size, place),
+            Self::Storm => storm::run(case, size, place),
+            Self::Fair => fair::run(case, size, place),
             Self::Idle => idle::run(case, size, place),
             Self::Stalled => stalled::run(case, size, place),
             Self::Rooms => rooms::run(case, size, place),
