@@ -58,6 +58,8 @@ pub struct Past {
     said: u32,
     /// The next number of each publisher of its room.
     expected: Vec<u32>,
+    /// The next number of a publisher that was not heard yet.
+    first: u32,
     /// The room's number of the last message, where the server gives one.
     seq: Option<u64>,
     /// Where stamps stand in its messages.
@@ -78,6 +80,7 @@ impl Past {
             publisher,
             said: 0,
             expected: Vec::new(),
+            first: 0,
             seq: None,
             stamp_at: 0,
             timed: true,
@@ -240,6 +243,7 @@ impl Client {
                 }
                 self.past.seq = Some(to);
                 self.past.expected.iter_mut().for_each(|number| *number = ANY);
+                self.past.first = ANY;
                 tally.gapped += to - from + 1;
                 Ok(())
             }
@@ -264,7 +268,7 @@ impl Client {
     fn check(&mut self, stamp: Stamp, seq: Option<u64>) -> anyhow::Result<()> {
         let publisher = stamp.publisher as usize;
         if publisher >= self.past.expected.len() {
-            self.past.expected.resize(publisher + 1, 0);
+            self.past.expected.resize(publisher + 1, self.past.first);
         }
         let expected = self.past.expected[publisher];
         if expected != ANY && stamp.number != expected {
@@ -327,6 +331,23 @@ mod tests {
         assert_eq!(judge_after(past(), &[2, 3]).unwrap().0, 2);
         assert!(judge_after(past(), &[3]).err().unwrap().contains("a loss"));
         assert!(judge_after(past(), &[1, 2]).err().unwrap().contains("a duplicate"));
+    }
+
+    #[test]
+    fn after_a_gap_anybody_may_go_on_anywhere_and_then_in_order() {
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = door.local_addr().unwrap();
+        let mut client = Client::connect(address, Dialect::Chat, Past::none(0, 7), Buffer::Usual).unwrap();
+        let mut hear = |text: &str| client.hear(text.as_bytes(), text.len(), Dialect::Chat, &mut Tally::new());
+        let message = |seq: u64, number: u32| {
+            let mut stamp = Vec::new();
+            Stamp { publisher: 3, number, intended: 0 }.write(0, &mut stamp);
+            format!(r#"{{"type":"message","seq":{seq},"text":"{}"}}"#, String::from_utf8(stamp).unwrap())
+        };
+        hear(r#"{"type":"gap","from":1,"to":9,"reason":"slow"}"#).unwrap();
+        hear(&message(10, 5)).unwrap();
+        hear(&message(11, 6)).unwrap();
+        assert!(hear(&message(12, 8)).unwrap_err().to_string().contains("a loss"));
     }
 
     #[test]
