@@ -3,27 +3,15 @@
 
 use std::{future::poll_fn, io, pin::pin, sync::Arc, task::ready, time::Duration};
 
-use futures_util::{SinkExt, StreamExt};
-use shared::{CloseCode, limits};
+use shared::CloseCode;
 use tokio::time::timeout;
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message,
-        error::ProtocolError,
-        protocol::{Role, WebSocketConfig},
-    },
-};
+use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 
 use crate::{
     conversation::Speech,
     hub::{History, Hub, Next, Outlet},
-    socket::Socket,
+    socket::Frames,
 };
-
-/// tungstenite's read buffer. It is allocated per connection and zeroed before every attempt to read, so its default of
-/// 128 KiB would cost 131 KB per idle client.
-const READ_BUFFER: usize = 1024;
 
 /// How reading ended.
 enum Heard {
@@ -33,46 +21,40 @@ enum Heard {
     Lost,
 }
 
-/// Wraps the outlet's socket; `rest` are bytes that came right behind the handshake.
-pub async fn open(outlet: &Arc<Outlet>, rest: Vec<u8>) -> WebSocketStream<Socket> {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        // Every frame that tungstenite writes goes to the outlet at once.
-        .write_buffer_size(0)
-        .max_write_buffer_size(2 * limits::MESSAGE_BYTES)
-        .max_message_size(Some(limits::MESSAGE_BYTES))
-        .max_frame_size(Some(limits::MESSAGE_BYTES));
-    let socket = Socket::new(Arc::clone(outlet), &rest);
-    WebSocketStream::from_partially_read(socket, rest, Role::Server, Some(config)).await
-}
-
 /// Runs a connection to its end. `goodbye` bounds each step of closing it; `held` is let go of with it.
-pub async fn run(
-    websocket: WebSocketStream<Socket>,
+///
+/// This future is most of what a client costs who says nothing. So whatever is awaited seldom is in a box, and it is a
+/// block and no `async fn`, which would hold every argument twice.
+pub fn run(
+    mut frames: Frames,
     outlet: Arc<Outlet>,
-    speech: Speech,
+    mut speech: Speech,
     hub: Arc<Hub>,
     goodbye: Duration,
     held: impl Send,
-) {
+) -> impl Future<Output = ()> + Send {
     let outlet = AbortOnDrop(outlet);
-    let outlet = &*outlet.0;
-    {
-        // Side by side, so that neither reading nor writing can starve the other: hearing a message may wait for
-        // history, and a socket that takes nothing must not keep its client from being heard.
-        let mut writing = pin!(write(outlet, hub.history()));
-        let heard = tokio::select! {
-            heard = read(websocket, outlet, speech) => heard,
-            () = &mut writing => Heard::Lost,
-        };
-        if matches!(heard, Heard::Closing) {
-            _ = timeout(goodbye, writing).await;
+    async move {
+        let outlet = &*outlet.0;
+        {
+            // Side by side, so that neither reading nor writing can starve the other: hearing a message may wait for
+            // history, and a socket that takes nothing must not keep its client from being heard.
+            let mut writing = pin!(write(outlet, hub.history()));
+            let heard = tokio::select! {
+                heard = read(&mut frames, outlet, &mut speech) => heard,
+                () = &mut writing => Heard::Lost,
+            };
+            // Who is not heard any more has left.
+            drop(speech);
+            if matches!(heard, Heard::Closing) {
+                _ = Box::pin(timeout(goodbye, writing)).await;
+            }
         }
+        outlet.abort();
+        Box::pin(linger(outlet, goodbye)).await;
+        tracing::debug!(conn = outlet.connection(), "gone");
+        drop(held);
     }
-    outlet.abort();
-    linger(outlet, goodbye).await;
-    tracing::debug!(conn = outlet.connection(), "gone");
-    drop(held);
 }
 
 /// No cursor may outlive its connection, however that ended: it holds on to its room, and through it to this outlet.
@@ -85,17 +67,15 @@ impl Drop for AbortOnDrop {
 }
 
 /// Reads messages and has them heard, one after the other.
-async fn read(mut websocket: WebSocketStream<Socket>, outlet: &Outlet, mut speech: Speech) -> Heard {
+async fn read(frames: &mut Frames, outlet: &Outlet, speech: &mut Speech) -> Heard {
     loop {
         let next = poll_fn(|cx| {
             ready!(outlet.poll_readable(cx));
-            websocket.poll_next_unpin(cx)
-        })
-        .await;
-        let message = match next {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => return refuse(&error, &websocket, outlet),
-            None => return Heard::Lost,
+            frames.poll_message(cx)
+        });
+        let message = match next.await {
+            Ok(message) => message,
+            Err(error) => return refuse(&error, frames, outlet),
         };
         if !outlet.is_open() {
             // We are closing: what still comes is not heard any more.
@@ -103,22 +83,24 @@ async fn read(mut websocket: WebSocketStream<Socket>, outlet: &Outlet, mut speec
         }
         // While history lets this client wait, what it says cannot be read, and is no silence.
         outlet.vitals().held(true);
-        match message {
-            Message::Text(text) => speech.hear_text(outlet, &text).await,
-            Message::Binary(bytes) => speech.hear_binary(outlet, &bytes).await,
+        let rest = match message {
+            Message::Text(text) => speech.hear_text(outlet, &text),
+            Message::Binary(bytes) => speech.hear_binary(outlet, &bytes),
             Message::Close(_) => {
-                // Moves tungstenite's answer into the outlet's queue.
-                _ = websocket.flush().await;
+                frames.flush();
                 outlet.seal();
                 return Heard::Closing;
             }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
+        };
+        if let Some(rest) = rest {
+            rest.await;
         }
     }
 }
 
 /// What to say to a peer whose bytes made no sense.
-fn refuse(error: &Error, websocket: &WebSocketStream<Socket>, outlet: &Outlet) -> Heard {
+fn refuse(error: &Error, frames: &Frames, outlet: &Outlet) -> Heard {
     let code = match error {
         Error::Capacity(_) => CloseCode::TooBig,
         Error::Utf8(_) => CloseCode::InvalidUtf8,
@@ -128,7 +110,7 @@ fn refuse(error: &Error, websocket: &WebSocketStream<Socket>, outlet: &Outlet) -
             return Heard::Closing;
         }
         Error::Protocol(_) => CloseCode::ProtocolError,
-        _ => match websocket.get_ref().fault() {
+        _ => match frames.fault() {
             Some(code) => code,
             None => return Heard::Lost,
         },

@@ -1,7 +1,7 @@
 //! One client's conversation: hears messages, has the session decide, and carries its actions out against hub and
 //! history. It knows no WebSocket.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{pin::Pin, sync::Arc, time::Instant};
 
 use shared::{
     Ask, CloseCode, ErrorBody, ErrorCode, MessageId, Name, OkBody, Person, RoomName, SUBPROTOCOL, ServerMessage,
@@ -25,7 +25,6 @@ const SERVER: &str = concat!("madang/", env!("CARGO_PKG_VERSION"));
 const PAGE_BYTES: usize = 256 * 1024;
 
 /// What a conversation needs from the server.
-#[derive(Clone)]
 pub struct Yard {
     /// Rooms and people.
     pub hub: Arc<Hub>,
@@ -37,42 +36,53 @@ pub struct Yard {
 
 /// How a client speaks.
 pub enum Speech {
-    /// Every message comes back.
-    Echo,
-    /// `chat.v1`, before and after hello.
-    Chat(Box<Chat>),
+    /// Every message comes back. Dropping the registration takes the connection out of the registry.
+    Echo(Box<Registration>),
+    /// `chat.v1` before hello.
+    New(Box<Guest>),
+    /// `chat.v1` after it.
+    Chat(Box<Talk>),
     /// A line is a message.
     Plain(Box<Talk>),
+    /// Nobody is heard: a hello is being answered, or could not be.
+    Silent,
 }
 
-/// A `chat.v1` client.
-pub struct Chat {
-    yard: Yard,
+/// A `chat.v1` client that has yet to say hello.
+pub struct Guest {
+    yard: Arc<Yard>,
     outlet: Arc<Outlet>,
-    state: State,
-}
-
-enum State {
-    New(Newcomer, Registration),
-    Known(Box<Talk>),
-    /// Between the two.
-    Entering,
+    newcomer: Newcomer,
+    registration: Registration,
 }
 
 /// A conversation with somebody who is known.
 pub struct Talk {
-    yard: Yard,
+    yard: Arc<Yard>,
     outlet: Arc<Outlet>,
     session: Session,
-    memberships: HashMap<RoomName, Membership>,
+    /// Few, so they are looked through.
+    memberships: Vec<Membership>,
     /// Dropped after the memberships, so that the session is held as long as it is somewhere.
     _registration: Registration,
 }
 
+/// What is left of hearing a message when that has to wait. Most messages leave nothing, and what some leave is large:
+/// in a box, no client who says nothing holds room for it.
+pub type Rest<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// What is left of an action that has to wait.
+enum Later {
+    /// All of it.
+    Act(Action),
+    /// The queue of history is full.
+    Append(Append<Receipt>),
+}
+
 impl Speech {
     /// A `chat.v1` client that has yet to say hello.
-    pub fn chat(yard: Yard, outlet: Arc<Outlet>, registration: Registration) -> Self {
-        Self::Chat(Box::new(Chat { yard, outlet, state: State::New(Newcomer::default(), registration) }))
+    pub fn chat(yard: Arc<Yard>, outlet: Arc<Outlet>, registration: Registration) -> Self {
+        Self::New(Box::new(Guest { yard, outlet, newcomer: Newcomer::default(), registration }))
     }
 
     /// A plain client: greeted at once and in its room.
@@ -80,67 +90,64 @@ impl Speech {
     /// # Errors
     /// When the system gives no random bytes for a session.
     pub async fn plain(
-        yard: Yard,
+        yard: Arc<Yard>,
         outlet: Arc<Outlet>,
         registration: Registration,
         room: RoomName,
     ) -> Result<Self, IdentityError> {
-        let mut talk = Talk::begin(yard, outlet, registration, None, None, "plain").await?;
-        talk.join(None, room, &Ask::Default).await;
-        Ok(Self::Plain(Box::new(talk)))
+        let mut talk = Box::new(Talk::begin(yard, outlet, registration, None, None, "plain").await?);
+        talk.join(None, room, Ask::Default).await;
+        Ok(Self::Plain(talk))
     }
 
     /// Hears a text message.
-    pub async fn hear_text(&mut self, outlet: &Outlet, text: &str) {
+    pub fn hear_text(&mut self, outlet: &Outlet, text: &str) -> Option<Rest<'_>> {
         match self {
-            Self::Echo => outlet.push(frame::text(text)),
-            Self::Chat(chat) => chat.hear(text).await,
-            Self::Plain(talk) => talk.hear_line(text).await,
+            Self::Echo(_) => outlet.push(frame::text(text)),
+            Self::New(guest) => match guest.newcomer.hear(text) {
+                Ok(hello) => return Some(Box::pin(self.enter(hello))),
+                Err(actions) => guest.answer(actions),
+            },
+            Self::Chat(talk) => {
+                let actions = talk.session.hear(text, Instant::now());
+                return talk.carry_out(actions);
+            }
+            Self::Plain(talk) => {
+                let actions = talk.read_line(text);
+                return talk.carry_out(actions);
+            }
+            Self::Silent => {}
         }
+        None
     }
 
     /// Hears a binary message.
-    pub async fn hear_binary(&mut self, outlet: &Outlet, bytes: &[u8]) {
+    pub fn hear_binary(&mut self, outlet: &Outlet, bytes: &[u8]) -> Option<Rest<'_>> {
         match self {
-            Self::Echo => outlet.push(frame::binary(bytes)),
-            Self::Chat(chat) => chat.refuse(no_binary()).await,
-            Self::Plain(talk) => {
-                let actions = talk.session.refuse(no_binary());
-                talk.carry_out(actions).await;
+            Self::Echo(_) => outlet.push(frame::binary(bytes)),
+            Self::New(guest) => {
+                let actions = guest.newcomer.malformed.refuse(no_binary());
+                guest.answer(actions);
             }
+            Self::Chat(talk) | Self::Plain(talk) => {
+                let actions = talk.session.refuse(no_binary());
+                return talk.carry_out(actions);
+            }
+            Self::Silent => {}
+        }
+        None
+    }
+
+    async fn enter(&mut self, hello: Hello) {
+        if let Self::New(guest) = std::mem::replace(self, Self::Silent)
+            && let Some(talk) = guest.enter(hello).await
+        {
+            *self = Self::Chat(talk);
         }
     }
 }
 
-impl Chat {
-    async fn hear(&mut self, text: &str) {
-        match &mut self.state {
-            State::Known(talk) => {
-                let actions = talk.session.hear(text, Instant::now());
-                talk.carry_out(actions).await;
-            }
-            State::New(newcomer, _) => match newcomer.hear(text) {
-                Ok(hello) => Box::pin(self.enter(hello)).await,
-                Err(actions) => self.answer(actions),
-            },
-            State::Entering => {}
-        }
-    }
-
-    async fn refuse(&mut self, error: Box<ErrorBody>) {
-        match &mut self.state {
-            State::Known(talk) => {
-                let actions = talk.session.refuse(error);
-                talk.carry_out(actions).await;
-            }
-            State::New(newcomer, _) => {
-                let actions = newcomer.malformed.refuse(error);
-                self.answer(actions);
-            }
-            State::Entering => {}
-        }
-    }
-
+impl Guest {
     /// A newcomer can only be answered or closed.
     fn answer(&self, actions: Vec<Action>) {
         for action in actions {
@@ -152,36 +159,38 @@ impl Chat {
         }
     }
 
-    async fn enter(&mut self, hello: Hello) {
-        let State::New(_, registration) = std::mem::replace(&mut self.state, State::Entering) else { return };
-        self.outlet.vitals().said_hello();
+    /// Meets who said hello, and lets them into their rooms.
+    async fn enter(self, hello: Hello) -> Option<Box<Talk>> {
+        let Self { yard, outlet, registration, .. } = self;
+        outlet.vitals().said_hello();
         let Hello { name, session, rooms } = hello;
-        let (yard, outlet) = (self.yard.clone(), Arc::clone(&self.outlet));
-        match Talk::begin(yard, outlet, registration, session, name, SUBPROTOCOL).await {
-            Ok(mut talk) => {
-                for (room, ask) in rooms {
-                    let action = talk.session.act(shared::ClientMessage::Join { id: None, room, ask }, Instant::now());
-                    let refused = matches!(action, Some(Action::Say(_)));
-                    talk.carry_out(action).await;
-                    if refused {
-                        // The rest would be refused too; one answer says it.
-                        break;
-                    }
-                }
-                self.state = State::Known(Box::new(talk));
-            }
+        let mut talk = match Talk::begin(yard, Arc::clone(&outlet), registration, session, name, SUBPROTOCOL).await {
+            Ok(talk) => Box::new(talk),
             Err(error) => {
-                tracing::error!(conn = self.outlet.connection(), %error, "no identity for a client");
-                self.outlet.close(CloseCode::Internal, None);
+                tracing::error!(conn = outlet.connection(), %error, "no identity for a client");
+                outlet.close(CloseCode::Internal, None);
+                return None;
+            }
+        };
+        for (room, ask) in rooms {
+            let action = talk.session.act(shared::ClientMessage::Join { id: None, room, ask }, Instant::now());
+            let refused = matches!(action, Some(Action::Say(_)));
+            if let Some(rest) = talk.carry_out(action) {
+                rest.await;
+            }
+            if refused {
+                // The rest would be refused too; one answer says it.
+                break;
             }
         }
+        Some(talk)
     }
 }
 
 impl Talk {
     /// Meets somebody and says welcome.
     async fn begin(
-        yard: Yard,
+        yard: Arc<Yard>,
         outlet: Arc<Outlet>,
         mut registration: Registration,
         session: Option<SessionToken>,
@@ -217,68 +226,105 @@ impl Talk {
         })));
         let person = Person { user, name: arrival.name };
         let session = Session::new(person.clone(), yard.limits, arrival.sends);
-        let talk = Self { yard, outlet, session, memberships: HashMap::new(), _registration: registration };
-        if arrival.is_new_name {
-            talk.append(None, Change::Remember(person)).await;
+        let talk = Self { yard, outlet, session, memberships: Vec::new(), _registration: registration };
+        if arrival.is_new_name
+            && let Some(append) = talk.append(None, Change::Remember(person))
+        {
+            talk.append_in_turn(append).await;
         }
         Ok(talk)
     }
 
-    async fn hear_line(&mut self, line: &str) {
+    /// What to do about a line.
+    fn read_line(&mut self, line: &str) -> Vec<Action> {
         match plain::read(line) {
-            Line::Empty => {}
-            Line::Help => self.outlet.say(&ServerMessage::Notice { text: plain::HELP.to_owned() }),
-            Line::Command(message) => {
-                let action = self.session.act(message, Instant::now());
-                self.carry_out(action).await;
+            Line::Empty => Vec::new(),
+            Line::Help => vec![Action::Say(ServerMessage::Notice { text: plain::HELP.to_owned() })],
+            Line::Command(message) => self.session.act(message, Instant::now()).into_iter().collect(),
+            Line::Refused(error) => self.session.refuse(error),
+        }
+    }
+
+    /// Carries out what can be at once, and says what is left.
+    fn carry_out<I>(&mut self, actions: I) -> Option<Rest<'_>>
+    where
+        I: IntoIterator<Item = Action>,
+        I::IntoIter: Send + 'static,
+    {
+        let mut actions = actions.into_iter();
+        while let Some(action) = actions.next() {
+            if let Some(later) = self.attempt(action) {
+                return Some(Box::pin(self.finish(later, actions)));
             }
-            Line::Refused(error) => {
-                let actions = self.session.refuse(error);
-                self.carry_out(actions).await;
+        }
+        None
+    }
+
+    async fn finish(&mut self, later: Later, actions: impl Iterator<Item = Action>) {
+        self.wait_for(later).await;
+        for action in actions {
+            if let Some(later) = self.attempt(action) {
+                self.wait_for(later).await;
             }
         }
     }
 
-    /// The seldom and large among these futures are boxed: otherwise every idle connection would hold room for them.
-    async fn carry_out(&mut self, actions: impl IntoIterator<Item = Action>) {
-        for action in actions {
-            match action {
-                Action::Say(message) => self.outlet.say(&message),
-                Action::Pong(id) => self.outlet.say(&ServerMessage::Pong { id, now: crate::history::unix_ms() }),
-                Action::Join(id, room, ask) => Box::pin(self.join(id, room, &ask)).await,
-                Action::Leave(id, room) => {
-                    if let Some(membership) = self.memberships.remove(&room) {
-                        membership.leave();
-                    }
-                    self.ok(id, OkBody::Done {});
+    /// Does what can be done of an action without waiting.
+    fn attempt(&mut self, action: Action) -> Option<Later> {
+        match action {
+            Action::Say(message) => self.outlet.say(&message),
+            Action::Pong(id) => self.outlet.say(&ServerMessage::Pong { id, now: crate::history::unix_ms() }),
+            Action::Leave(id, room) => {
+                if let Some(membership) = self.take_membership(&room) {
+                    membership.leave();
                 }
-                Action::Append(draft) => self.append(draft.id.clone(), Change::Say(*draft)).await,
-                Action::Rename(id, name) => self.rename(id, name).await,
-                Action::Typing(room) => {
-                    if let Some(membership) = self.memberships.get(&room) {
-                        membership.typing();
-                    }
+                self.ok(id, OkBody::Done {});
+            }
+            Action::Append(draft) => return self.append(draft.id.clone(), Change::Say(*draft)).map(Later::Append),
+            Action::Rename(id, name) => return self.rename(id, name).map(Later::Append),
+            Action::Typing(room) => {
+                if let Some(membership) = self.memberships.iter().find(|membership| membership.room().name() == &room) {
+                    membership.typing();
                 }
-                Action::History(id, room, range, limit) => Box::pin(self.history(id, room, range, limit)).await,
-                Action::Search(id, room, query, before, limit) => {
-                    Box::pin(self.search(id, room, query, before, limit)).await;
-                }
-                Action::Read(id, room, seq) => self.read(id, room, seq).await,
-                Action::Who(id, room, after) => {
-                    let people = self.yard.hub.who(&room, after.as_ref());
-                    self.ok(Some(id), people);
-                }
-                Action::Rooms(id) => match Box::pin(self.yard.hub.list()).await {
-                    Ok(rooms) => self.ok(Some(id), OkBody::Rooms { rooms }),
-                    Err(error) => self.error(Some(id), *unavailable(error)),
-                },
-                Action::Quit => {
-                    self.memberships.drain().for_each(|(_, membership)| membership.leave());
-                    self.outlet.close(CloseCode::Normal, None);
-                }
-                Action::Close(code) => self.outlet.close(code, None),
+            }
+            Action::Read(id, room, seq) => {
+                let user = self.session.person().user.clone();
+                return self.append(id, Change::Read { user, room, seq }).map(Later::Append);
+            }
+            Action::Who(id, room, after) => {
+                let people = self.yard.hub.who(&room, after.as_ref());
+                self.ok(Some(id), people);
+            }
+            Action::Quit => {
+                self.memberships.drain(..).for_each(Membership::leave);
+                self.outlet.close(CloseCode::Normal, None);
+            }
+            Action::Close(code) => self.outlet.close(code, None),
+            Action::Join(..) | Action::History(..) | Action::Search(..) | Action::Rooms(_) => {
+                return Some(Later::Act(action));
             }
         }
+        None
+    }
+
+    /// Does the rest.
+    async fn wait_for(&mut self, later: Later) {
+        match later {
+            Later::Append(append) => self.append_in_turn(append).await,
+            Later::Act(Action::Join(id, room, ask)) => self.join(id, room, ask).await,
+            Later::Act(Action::History(id, room, range, limit)) => self.history(id, room, range, limit).await,
+            Later::Act(Action::Search(id, room, query, before, limit)) => {
+                self.search(id, room, query, before, limit).await;
+            }
+            Later::Act(Action::Rooms(id)) => self.rooms(id).await,
+            // These never wait.
+            Later::Act(_) => {}
+        }
+    }
+
+    fn take_membership(&mut self, room: &RoomName) -> Option<Membership> {
+        let at = self.memberships.iter().position(|membership| membership.room().name() == room)?;
+        Some(self.memberships.swap_remove(at))
     }
 
     fn ok(&self, id: Option<MessageId>, body: OkBody) {
@@ -291,16 +337,23 @@ impl Talk {
         self.outlet.say(&ServerMessage::Error(Box::new(error.id(id))));
     }
 
-    async fn join(&mut self, id: Option<MessageId>, name: RoomName, ask: &Ask) {
+    async fn join(&mut self, id: Option<MessageId>, name: RoomName, ask: Ask) {
         let room = match self.yard.hub.open(&name).await {
             Ok(room) => room,
             Err(error) => return self.error(id, *error),
         };
         self.ok(id, OkBody::Done {});
-        self.session.joined(&name);
-        let (before, person) = (self.memberships.remove(&name), self.session.person().clone());
-        match self.yard.hub.enter(room, &self.outlet, person, ask, before).await {
-            Ok(Some(membership)) => _ = self.memberships.insert(name, membership),
+        // The room's own word for its name: everybody in it shares that one.
+        self.session.joined(room.name());
+        let (before, person) = (self.take_membership(&name), self.session.person().clone());
+        match self.yard.hub.enter(room, &self.outlet, person, &ask, before).await {
+            Ok(Some(membership)) => {
+                if self.memberships.is_empty() {
+                    // Most are in one room.
+                    self.memberships.reserve_exact(1);
+                }
+                self.memberships.push(membership);
+            }
             Ok(None) => {}
             Err(error) => {
                 // It was told that it is in; it has to begin again.
@@ -310,28 +363,35 @@ impl Talk {
         }
     }
 
-    async fn append(&self, id: Option<MessageId>, change: Change) {
+    /// Hands a change to history, and gives it back while the queue is full.
+    fn append(&self, id: Option<MessageId>, change: Change) -> Option<Append<Receipt>> {
         let receipt = Receipt { outlet: Arc::clone(&self.outlet), id };
         self.outlet.expect_answer();
-        if let Err(append) = self.yard.hub.history().append(Append { change, receipt }).await {
+        self.yard.hub.history().try_append(Append { change, receipt }).err()
+    }
+
+    async fn append_in_turn(&self, append: Append<Receipt>) {
+        if let Err(append) = self.yard.hub.history().append(append).await {
             let error = ErrorBody::new(ErrorCode::StorageUnavailable, "the server is stopping");
             let error = error.id(append.receipt.id).hint("nothing was stored; send it again with the same id");
             self.outlet.answer(Some(frame::text(&ServerMessage::Error(Box::new(error)).to_json())));
         }
     }
 
-    async fn rename(&mut self, id: Option<MessageId>, name: Name) {
+    fn rename(&mut self, id: Option<MessageId>, name: Name) -> Option<Append<Receipt>> {
         let person = Person { name: name.clone(), ..self.session.person().clone() };
         self.yard.hub.people().rename(&person.user, &name);
-        for membership in self.memberships.values_mut() {
+        for membership in &mut self.memberships {
             membership.rename(&name);
         }
-        self.append(id, Change::Remember(person)).await;
+        self.append(id, Change::Remember(person))
     }
 
-    async fn read(&mut self, id: Option<MessageId>, room: RoomName, seq: u64) {
-        let user = self.session.person().user.clone();
-        self.append(id, Change::Read { user, room, seq }).await;
+    async fn rooms(&self, id: MessageId) {
+        match self.yard.hub.list().await {
+            Ok(rooms) => self.ok(Some(id), OkBody::Rooms { rooms }),
+            Err(error) => self.error(Some(id), *unavailable(error)),
+        }
     }
 
     async fn history(&self, id: MessageId, room: RoomName, range: Range, limit: usize) {

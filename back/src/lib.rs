@@ -96,7 +96,7 @@ impl Server {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
         let connections = config.connections.unwrap_or_else(|| config::connections_for(limit));
         let entrance = Entrance {
-            yard: Yard {
+            yard: Arc::new(Yard {
                 hub: Arc::clone(&hub),
                 limits: config.session,
                 ping_ms: if config.patience.ping_after == config::NEVER {
@@ -104,7 +104,7 @@ impl Server {
                 } else {
                     config.patience.ping_after.as_millis() as u64
                 },
-            },
+            }),
             shutdown: shutdown.clone(),
             origins: Arc::clone(&config.origins),
             handshake: config.handshake,
@@ -123,10 +123,19 @@ impl Server {
         let sweeper = tokio::spawn(sweep(Arc::clone(&hub), config.patience));
 
         let tasks = TaskTracker::new();
+        // A task like its connections: what is awaited here runs on the thread that called, and every accept would wake
+        // that thread first and a worker after it.
+        let accepting = listener::accept(listener, entrance, connections, tasks.clone(), shutdown.clone());
+        let mut accepting = tokio::spawn(accepting);
         let fault = tokio::select! {
-            () = listener::accept(listener, entrance, connections, &tasks, &shutdown) => None,
+            accepted = &mut accepting => accepted.err().map(Err),
             // Neither of the two ends while the server runs.
-            ended = work.join_next() => ended,
+            ended = work.join_next() => {
+                shutdown.cancel();
+                // Who is let in after this is not waited for below.
+                _ = accepting.await;
+                ended
+            }
         };
         shutdown.cancel();
         tracing::info!(connections = hub.people().count(), "stopping");

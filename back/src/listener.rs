@@ -4,6 +4,7 @@
 use std::{
     io,
     net::SocketAddr,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,6 +25,7 @@ use crate::{
     heartbeat::Patience,
     hub::{Outlet, Vitals, Wire},
     shutdown::RETRY_AFTER_MS,
+    socket::Frames,
 };
 
 /// First pause after an accept error, doubled up to [`LONGEST_PAUSE`]. Out of descriptors, accept fails at once and for
@@ -48,10 +50,9 @@ const AFTER_STALL: Duration = Duration::from_secs(20);
 const LONGEST_USER_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a new connection needs.
-#[derive(Clone)]
 pub struct Entrance {
     /// Rooms, people and limits.
-    pub yard: Yard,
+    pub yard: Arc<Yard>,
     /// Pages that may connect.
     pub origins: Arc<[AllowedOrigin]>,
     /// Time from accept to the end of the request's head.
@@ -67,9 +68,10 @@ pub async fn accept(
     listener: TcpListener,
     entrance: Entrance,
     connections: usize,
-    tasks: &TaskTracker,
-    shutdown: &CancellationToken,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
 ) {
+    let entrance = Arc::new(entrance);
     let seats = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut pause = FIRST_PAUSE;
@@ -82,7 +84,8 @@ pub async fn accept(
             Ok((stream, address)) => {
                 pause = FIRST_PAUSE;
                 if let Ok(seat) = Arc::clone(&seats).try_acquire_owned() {
-                    tasks.spawn(enter(stream, address, entrance.clone(), seat, tasks.clone()));
+                    let entering = Box::pin(enter(stream, address, Arc::clone(&entrance)));
+                    tasks.spawn(serve(entering, Arc::clone(&entrance), seat));
                 } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
                     tasks.spawn(turn_away(stream, entrance.patience.close, permit));
                 }
@@ -129,17 +132,28 @@ async fn answer(stream: &mut TcpStream, reply: &Reply, to_head: bool, goodbye: D
     }
 }
 
-/// Reads a head and answers it. The handshake's future is large and soon over, so the connection is a task of its own.
-async fn enter(
-    mut stream: TcpStream,
-    address: SocketAddr,
-    entrance: Entrance,
+/// Who has come in.
+type Entered = (Arc<Outlet>, Frames, Speech);
+
+/// Serves a connection to its end. The handshake's future is large and soon over, so it comes in a box.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice")]
+fn serve(
+    entering: Pin<Box<impl Future<Output = Option<Entered>> + Send>>,
+    entrance: Arc<Entrance>,
     seat: OwnedSemaphorePermit,
-    tasks: TaskTracker,
-) {
+) -> impl Future<Output = ()> + Send {
+    async move {
+        let Some((outlet, frames, speech)) = entering.await else { return };
+        let goodbye = entrance.patience.close;
+        connection::run(frames, outlet, speech, Arc::clone(&entrance.yard.hub), goodbye, seat).await;
+    }
+}
+
+/// Reads a head, answers it, and makes a client of whoever may come in.
+async fn enter(mut stream: TcpStream, address: SocketAddr, entrance: Arc<Entrance>) -> Option<Entered> {
     if let Err(error) = prepare(&stream, &entrance.patience) {
         tracing::debug!(%error, "a new connection is gone already");
-        return;
+        return None;
     }
     let begun = Instant::now();
     let mut bytes = Vec::with_capacity(1024);
@@ -149,7 +163,7 @@ async fn enter(
     };
     let decided = match read {
         Ok(Ok(end)) => decide(&bytes[..end], &entrance.origins).map(|(way, reply)| (way, reply, end)),
-        Ok(Err(HeadError::Lost)) => return,
+        Ok(Err(HeadError::Lost)) => return None,
         Ok(Err(HeadError::Refused(reply))) => Err(reply),
         Err(_) => Err(Reply::refuse(408, "The request did not come in time.")),
     };
@@ -157,51 +171,42 @@ async fn enter(
         Ok(decided) => decided,
         Err(reply) => {
             tracing::debug!(status = reply.status(), %address, "refused a handshake");
-            return answer(&mut stream, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close).await;
+            answer(&mut stream, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close).await;
+            return None;
         }
     };
     let left = entrance.handshake.saturating_sub(begun.elapsed());
     if !matches!(timeout(left, stream.write_all(&reply.to_bytes(false))).await, Ok(Ok(()))) {
-        return;
+        return None;
     }
-    let rest = bytes.split_off(end);
-    Box::pin(converse(stream, way, rest, entrance, seat, tasks)).await;
+    converse(stream, way, bytes.split_off(end), &entrance).await
 }
 
 /// Makes a client of a stream whose handshake is over.
-async fn converse(
-    stream: TcpStream,
-    way: Way,
-    rest: Vec<u8>,
-    entrance: Entrance,
-    seat: OwnedSemaphorePermit,
-    tasks: TaskTracker,
-) {
-    let Entrance { yard, patience, shutdown, .. } = entrance;
-    let hub = Arc::clone(&yard.hub);
-    let connection = hub.people().next_connection();
+async fn converse(stream: TcpStream, way: Way, rest: Vec<u8>, entrance: &Entrance) -> Option<Entered> {
+    let yard = Arc::clone(&entrance.yard);
+    let connection = yard.hub.people().next_connection();
     let negotiated = matches!(way, Way::Chat { negotiated: true, .. });
     let outlet = Arc::new(Outlet::new(connection, Wire::Tcp(stream), way != Way::Echo, Vitals::new(negotiated)));
-    let registration = hub.people().register(&outlet);
-    if shutdown.is_cancelled() {
+    let registration = yard.hub.people().register(&outlet);
+    if entrance.shutdown.is_cancelled() {
         // The goodbye to everybody may have begun before this connection was in the registry.
         outlet.close(CloseCode::Shutdown, Some(RETRY_AFTER_MS));
     }
     tracing::debug!(conn = connection, ?way, "connected");
-    let websocket = connection::open(&outlet, rest).await;
-    // An echo holds its registration here, a conversation passes it on.
-    let (speech, registration) = match way {
-        Way::Echo => (Speech::Echo, Some(registration)),
-        Way::Chat { negotiated: true, .. } => (Speech::chat(yard, Arc::clone(&outlet), registration), None),
+    let frames = Frames::new(Arc::clone(&outlet), rest);
+    let speech = match way {
+        Way::Echo => Speech::Echo(Box::new(registration)),
+        Way::Chat { negotiated: true, .. } => Speech::chat(yard, Arc::clone(&outlet), registration),
         Way::Chat { room, .. } => match Speech::plain(yard, Arc::clone(&outlet), registration, room).await {
-            Ok(speech) => (speech, None),
+            Ok(speech) => speech,
             Err(error) => {
                 tracing::error!(conn = connection, %error, "no identity for a client");
-                return;
+                return None;
             }
         },
     };
-    tasks.spawn(connection::run(websocket, outlet, speech, hub, patience.close, (seat, registration)));
+    Some((outlet, frames, speech))
 }
 
 fn prepare(stream: &TcpStream, patience: &Patience) -> io::Result<()> {

@@ -2,7 +2,7 @@
 //! and no clock; [`crate::conversation`] carries its actions out.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -145,16 +145,23 @@ pub struct Session {
     person: Person,
     limits: SessionLimits,
     /// In the order in which they were joined: the last one is meant where a message names none.
-    rooms: Vec<RoomName>,
+    rooms: Vec<Joined>,
     sends: SharedBucket,
-    typed: HashMap<RoomName, Instant>,
     malformed: Malformed,
+}
+
+/// A room that a session is in.
+#[derive(Debug)]
+struct Joined {
+    room: RoomName,
+    /// When typing there was passed on last.
+    typed: Option<Instant>,
 }
 
 impl Session {
     /// Somebody who is in no room yet.
     pub fn new(person: Person, limits: SessionLimits, sends: SharedBucket) -> Self {
-        Self { person, limits, rooms: Vec::new(), sends, typed: HashMap::new(), malformed: Malformed::default() }
+        Self { person, limits, rooms: Vec::new(), sends, malformed: Malformed::default() }
     }
 
     /// Who this is.
@@ -164,8 +171,22 @@ impl Session {
 
     /// The session is in this room now, and means it where it names none.
     pub fn joined(&mut self, room: &RoomName) {
-        self.rooms.retain(|other| other != room);
-        self.rooms.push(room.clone());
+        let typed = self.leave(room);
+        if self.rooms.is_empty() {
+            // Most are in one room.
+            self.rooms.reserve_exact(1);
+        }
+        self.rooms.push(Joined { room: room.clone(), typed });
+    }
+
+    fn is_in(&self, room: &RoomName) -> bool {
+        self.rooms.iter().any(|joined| joined.room == *room)
+    }
+
+    /// Not in this room any more; says when typing there was passed on last.
+    fn leave(&mut self, room: &RoomName) -> Option<Instant> {
+        let at = self.rooms.iter().position(|joined| joined.room == *room)?;
+        self.rooms.remove(at).typed
     }
 
     /// What to do about a text that should be JSON.
@@ -196,7 +217,7 @@ impl Session {
                 return Err(error.hint("use name and join").into());
             }
             ClientMessage::Join { id, room, ask } => {
-                if self.limits.rooms > 0 && !self.rooms.contains(&room) && self.rooms.len() >= self.limits.rooms {
+                if self.limits.rooms > 0 && !self.is_in(&room) && self.rooms.len() >= self.limits.rooms {
                     let error = ErrorBody::new(ErrorCode::RoomLimit, "this connection is in too many rooms");
                     return Err(error.limit(self.limits.rooms as u64).hint("leave one first").into());
                 }
@@ -204,8 +225,7 @@ impl Session {
             }
             ClientMessage::Leave { id, room } => {
                 let room = self.room(room)?;
-                self.rooms.retain(|other| *other != room);
-                self.typed.remove(&room);
+                self.leave(&room);
                 Action::Leave(id, room)
             }
             ClientMessage::Send { id, room, text, reply_to } => {
@@ -237,11 +257,11 @@ impl Session {
             }
             ClientMessage::Typing { room } => {
                 let room = self.room(room)?;
-                let again = self.typed.get(&room).is_none_or(|last| now.duration_since(*last) >= TYPING_EVERY);
-                if !again {
+                let Some(joined) = self.rooms.iter_mut().find(|joined| joined.room == room) else { return Ok(None) };
+                if joined.typed.is_some_and(|last| now.duration_since(last) < TYPING_EVERY) {
                     return Ok(None);
                 }
-                self.typed.insert(room.clone(), now);
+                joined.typed = Some(now);
                 Action::Typing(room)
             }
             ClientMessage::History { id, room, before, after, around, limit } => {
@@ -309,11 +329,11 @@ impl Session {
     /// A room that the session is in: the one that is named, or the one joined last.
     fn room(&self, named: Option<RoomName>) -> Result<RoomName, Refusal> {
         let room = self.room_or_current(named)?;
-        if self.rooms.contains(&room) { Ok(room) } else { Err(not_joined().got(room.as_str()).into()) }
+        if self.is_in(&room) { Ok(room) } else { Err(not_joined().got(room.as_str()).into()) }
     }
 
     fn room_or_current(&self, named: Option<RoomName>) -> Result<RoomName, Refusal> {
-        named.or_else(|| self.rooms.last().cloned()).ok_or_else(|| not_joined().into())
+        named.or_else(|| self.rooms.last().map(|joined| joined.room.clone())).ok_or_else(|| not_joined().into())
     }
 }
 

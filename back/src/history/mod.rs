@@ -89,6 +89,20 @@ impl<R: Send + 'static> History<R> {
         (Self { entries, store, readers, searchers }, writer, follow)
     }
 
+    /// Hands in a change if the queue has room for it; its outcome comes out of the follower.
+    ///
+    /// # Errors
+    /// Gives the change back when the queue is full, or the writer has ended.
+    pub fn try_append(&self, append: Append<R>) -> Result<(), Append<R>> {
+        match self.entries.try_reserve() {
+            Ok(place) => {
+                place.send(Entry::Append(append));
+                Ok(())
+            }
+            Err(_) => Err(append),
+        }
+    }
+
     /// Hands in a change; its outcome comes out of the follower. Waits while the queue is full.
     ///
     /// # Errors

@@ -93,7 +93,7 @@ impl Cursor {
                 return Advance::Arrived;
             }
             Since::Beyond => {
-                if let Err(error) = self.read_history(history).await {
+                if let Err(error) = Box::pin(self.read_history(history)).await {
                     tracing::error!(conn = outlet.connection(), %error, "a client cannot be told what it missed");
                     outlet.close(CloseCode::Storage, None);
                     return Advance::Over;
