@@ -195,7 +195,7 @@ async fn sweep(hub: Arc<Hub>, patience: Patience) {
             hub.people().outlets().iter().for_each(|outlet| outlet.vitals().forgive());
         }
         last = now;
-        beat(hub.people(), &patience);
+        beat(hub.people(), &patience, now);
         hub.tidy();
         if round % SESSIONS_EVERY == 0 {
             hub.people().forget_old_sessions(now);
@@ -203,9 +203,9 @@ async fn sweep(hub: Arc<Hub>, patience: Patience) {
     }
 }
 
-fn beat(people: &People, patience: &Patience) {
+fn beat(people: &People, patience: &Patience, now: Instant) {
     for outlet in people.outlets() {
-        match patience.judge(&outlet.vitals().ages()) {
+        match patience.judge(&outlet.vitals().ages(now)) {
             Verdict::Fine => {}
             Verdict::Ping => {
                 outlet.vitals().pinged();

@@ -171,7 +171,7 @@ async fn enter(mut stream: TcpStream, address: SocketAddr, entrance: Arc<Entranc
         Ok(decided) => decided,
         Err(reply) => {
             tracing::debug!(status = reply.status(), %address, "refused a handshake");
-            answer(&mut stream, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close).await;
+            Box::pin(answer(&mut stream, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close)).await;
             return None;
         }
     };
@@ -198,7 +198,7 @@ async fn converse(stream: TcpStream, way: Way, rest: Vec<u8>, entrance: &Entranc
     let speech = match way {
         Way::Echo => Speech::Echo(Box::new(registration)),
         Way::Chat { negotiated: true, .. } => Speech::chat(yard, Arc::clone(&outlet), registration),
-        Way::Chat { room, .. } => match Speech::plain(yard, Arc::clone(&outlet), registration, room).await {
+        Way::Chat { room, .. } => match Box::pin(Speech::plain(yard, Arc::clone(&outlet), registration, room)).await {
             Ok(speech) => speech,
             Err(error) => {
                 tracing::error!(conn = connection, %error, "no identity for a client");

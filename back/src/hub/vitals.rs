@@ -121,9 +121,9 @@ impl Vitals {
         self.owes_hello.store(NEVER, Relaxed);
     }
 
-    /// How long ago it all was.
-    pub fn ages(&self) -> Ages {
-        let now = self.now();
+    /// How long before `now` it all was.
+    pub fn ages(&self, now: Instant) -> Ages {
+        let now = now.saturating_duration_since(self.begun).as_millis() as u64;
         let age = |moment: &AtomicU64| {
             let moment = moment.load(Relaxed);
             (moment != NEVER).then(|| Duration::from_millis(now.saturating_sub(moment)))
