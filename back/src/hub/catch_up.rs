@@ -70,6 +70,11 @@ impl Cursor {
         room.log().locate(seq).unwrap_or(Place { offset: BEFORE_ALL, seq })
     }
 
+    /// Whether it waits for its `synced`.
+    pub(super) fn is_joining(&self) -> bool {
+        self.joining
+    }
+
     /// Brings the member forward by one batch: from the log where it reaches, from history beyond.
     pub(super) async fn advance(&mut self, outlet: &Outlet, history: &History) -> Advance {
         if self.member.has_left() {

@@ -39,7 +39,11 @@ const SLICES: usize = 16;
 
 /// What of a room a client has not been told yet.
 pub trait Backlog: Send {
-    /// Tells it the next of that, and puts what is left back in line. Whatever waited has just been written.
+    /// Whether it may go on before what waits has been written.
+    fn is_eager(&self) -> bool;
+
+    /// Tells it the next of that, and puts what is left back in line. Whatever waited has just been written, or is
+    /// little if this is eager.
     fn step<'a>(self: Box<Self>, outlet: &'a Outlet, history: &'a History) -> BoxFuture<'a, ()>;
 }
 
@@ -295,6 +299,9 @@ impl Outlet {
             if queue.state == State::Broken {
                 return Poll::Ready(Next::Broken);
             }
+            if let Some(backlog) = queue.next_eager() {
+                return Poll::Ready(Next::CatchUp(backlog));
+            }
             if !queue.tail.is_empty() || !queue.own.is_empty() {
                 match queue.write(&self.wire) {
                     Ok(_) => {
@@ -314,6 +321,8 @@ impl Outlet {
             }
             // Nothing waits, so nothing is stalled: what was may have been called off.
             self.vitals.wrote();
+            // Most clients are told nothing of their own most of the time.
+            queue.own = VecDeque::new();
             if queue.state == State::Closing {
                 return Poll::Ready(Next::Finished);
             }
@@ -329,6 +338,17 @@ impl Queue {
     /// Whether so much waits that nothing more is read from the client, and nothing of its rooms written.
     fn is_full(&self) -> bool {
         self.own_bytes + self.own.len() * FRAME_OVERHEAD > OWN_BYTES
+    }
+
+    /// A newcomer need not wait for what was said before to be written: most have little to replay, and so
+    /// `welcome`, `joined`, the replay and `synced` leave in one call.
+    fn next_eager(&mut self) -> Option<Box<dyn Backlog>> {
+        let may = self.state == State::Open && self.tail.is_empty() && !self.is_full();
+        if may && self.behind.front().is_some_and(|backlog| backlog.is_eager()) {
+            self.behind.pop_front()
+        } else {
+            None
+        }
     }
 
     fn push(&mut self, frames: Bytes) {

@@ -51,6 +51,10 @@ pub fn leave(room: &Arc<Room>, member: &Arc<Member>) {
 }
 
 impl Backlog for Cursor {
+    fn is_eager(&self) -> bool {
+        self.is_joining()
+    }
+
     fn step<'a>(mut self: Box<Self>, outlet: &'a Outlet, history: &'a History) -> BoxFuture<'a, ()> {
         async move {
             match self.advance(outlet, history).await {
