@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::{
     names::{MessageId, Name, RoomName, SessionToken, UserId},
@@ -224,6 +225,31 @@ pub enum Resume {
     Gap,
 }
 
+/// [`ServerMessage::Joined`] with people that are JSON already, as [`Person::page`] writes them: whoever comes into a
+/// large room is told the same ones as the last who came.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "joined")]
+#[expect(missing_docs, reason = "the fields are those of `ServerMessage::Joined`")]
+pub struct Joined<'a> {
+    pub room: &'a RoomName,
+    pub epoch: &'a Epoch,
+    pub first: u64,
+    pub top: u64,
+    pub resume: Resume,
+    pub count: usize,
+    pub users: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<u64>,
+}
+
+impl Joined<'_> {
+    /// The JSON text of this message.
+    pub fn to_json(&self) -> String {
+        // As in [`ServerMessage::to_json`], nothing in it can fail to serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
 /// Somebody in a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
@@ -231,6 +257,14 @@ pub struct Person {
     pub user: UserId,
     /// What they are called.
     pub name: Name,
+}
+
+impl Person {
+    /// These people as JSON, for [`Joined`].
+    pub fn page(people: &[Self]) -> Box<RawValue> {
+        // Nothing in it can fail to serialise.
+        serde_json::value::to_raw_value(people).unwrap_or_default()
+    }
 }
 
 /// A room in the answer to `rooms`.

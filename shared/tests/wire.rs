@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared::{
     Ask, ClientMessage, Epoch, ErrorBody, ErrorCode, Gap, GapReason, Message, MessageId, Name, OkBody, Person,
     Position, Resume, RoomEntry, RoomName, ServerMessage, SessionToken, UserId,
-    server::{Limits, Page, Welcome},
+    server::{Joined, Limits, Page, Welcome},
 };
 
 fn room() -> RoomName {
@@ -171,6 +171,17 @@ fn welcome_is_the_first_frame() {
             limits: Limits { text_bytes: 16_384, name_chars: 32, rooms: 64, sends_per_second: 10 },
         })),
     );
+}
+
+#[test]
+fn joined_is_the_same_with_a_page_that_is_json_already() {
+    for (people, read) in [(vec![minsu(), minsu()], Some(41)), (vec![], None)] {
+        let (room, epoch, users) = (room(), epoch(), Person::page(&people));
+        let (first, top, resume, count) = (1, 42, Resume::Gap, 7);
+        let with_page = Joined { room: &room, epoch: &epoch, first, top, resume, count, users: &users, read }.to_json();
+        let joined = ServerMessage::Joined { room, epoch, first, top, resume, count, users: people, read };
+        assert_eq!(with_page, joined.to_json());
+    }
 }
 
 #[test]

@@ -26,7 +26,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use shared::{Ask, ErrorBody, ErrorCode, MessageId, OkBody, Person, RoomEntry, RoomName, ServerMessage};
+use shared::{
+    Ask, ErrorBody, ErrorCode, MessageId, OkBody, Person, RoomEntry, RoomName, ServerMessage, server::Joined,
+};
 
 use catch_up::Cursor;
 pub use outlet::{Backlog, Next, Outlet};
@@ -218,17 +220,17 @@ impl Hub {
             bounds.top = head.seq;
             bounds.first = bounds.first.min(head.seq + 1);
             let plan = resume::plan(name, ask, &bounds, missed);
-            let (users, _) = presence.page(None);
-            outlet.say(&ServerMessage::Joined {
-                room: name.clone(),
-                epoch: bounds.epoch.clone(),
+            let joined = Joined {
+                room: name,
+                epoch: &bounds.epoch,
                 first: bounds.first,
                 top: bounds.top,
                 resume: plan.resume,
                 count: presence.count(),
-                users,
+                users: &presence.first_page(),
                 read,
-            });
+            };
+            outlet.push(frame::text(&joined.to_json()));
             for gap in plan.gaps {
                 outlet.say(&ServerMessage::Gap(gap));
             }

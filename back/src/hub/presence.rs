@@ -5,9 +5,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use serde_json::value::RawValue;
 use shared::{Name, Person, RoomName, ServerMessage, UserId, limits};
 
 /// Times that shape what a room tells of its people.
@@ -34,6 +36,14 @@ pub struct Presence {
     left: BTreeMap<UserId, Name>,
     renamed: BTreeSet<UserId>,
     delta_due: Option<Instant>,
+    /// The first page as JSON, until somebody on it changes.
+    first_page: Option<FirstPage>,
+}
+
+struct FirstPage {
+    json: Arc<RawValue>,
+    /// The last one on it; `None` while there is room for more.
+    last: Option<UserId>,
 }
 
 struct Seat {
@@ -54,6 +64,7 @@ impl Presence {
             left: BTreeMap::new(),
             renamed: BTreeSet::new(),
             delta_due: None,
+            first_page: None,
         }
     }
 
@@ -67,6 +78,7 @@ impl Presence {
             self.rename(user, name, now);
             return;
         }
+        self.forget_page_of(user);
         self.people.insert(user.clone(), Seat { name: name.clone(), connection, leaving: None });
         match self.left.remove(user) {
             Some(before) if before == *name => {}
@@ -95,6 +107,7 @@ impl Presence {
     pub fn rename(&mut self, user: &UserId, name: &Name, now: Instant) {
         let Some(seat) = self.people.get_mut(user).filter(|seat| seat.name != *name) else { return };
         seat.name = name.clone();
+        self.forget_page_of(user);
         if !self.joined.contains(user) {
             self.renamed.insert(user.clone());
         }
@@ -103,6 +116,7 @@ impl Presence {
 
     fn remove(&mut self, user: &UserId, now: Instant) {
         let Some(seat) = self.people.remove(user) else { return };
+        self.forget_page_of(user);
         self.renamed.remove(user);
         if !self.joined.remove(user) {
             self.left.insert(user.clone(), seat.name);
@@ -179,6 +193,23 @@ impl Presence {
         self.people.is_empty() && self.next_due().is_none()
     }
 
+    /// The first people by user id as JSON: what everybody is told who comes.
+    pub fn first_page(&mut self) -> Arc<RawValue> {
+        if let Some(page) = &self.first_page {
+            return Arc::clone(&page.json);
+        }
+        let (people, _) = self.page(None);
+        let json: Arc<RawValue> = Person::page(&people).into();
+        let last = people.get(limits::PEOPLE_NAMED - 1).map(|person| person.user.clone());
+        self.first_page = Some(FirstPage { json: Arc::clone(&json), last });
+        json
+    }
+
+    /// Something about this person changes.
+    fn forget_page_of(&mut self, user: &UserId) {
+        self.first_page.take_if(|page| page.last.as_ref().is_none_or(|last| user <= last));
+    }
+
     /// The next people by user id, and whether there are more.
     pub fn page(&self, after: Option<&UserId>) -> (Vec<Person>, bool) {
         use std::ops::Bound::{Excluded, Unbounded};
@@ -233,6 +264,29 @@ mod tests {
 
     fn id(user: u32) -> UserId {
         UserId::parse(&format!("{user:016}")).unwrap()
+    }
+
+    #[test]
+    fn the_first_page_follows_every_change_of_it() {
+        let mut yard = Yard::new();
+        let is_right = |yard: &mut Yard| {
+            let (people, _) = yard.presence.page(None);
+            yard.presence.first_page().get() == serde_json::to_string(&people).unwrap()
+        };
+        assert!(is_right(&mut yard));
+        for connection in 0..120 {
+            // Before, on and behind the page, in no order.
+            let user = connection * 7919 % 120;
+            yard.join(user as u32, "kim", connection);
+            assert!(is_right(&mut yard), "after {user} came");
+        }
+        for connection in 0..120 {
+            let user = (connection * 7919 % 120) as u32;
+            yard.presence.rename(&id(user), &Name::parse("lee").unwrap(), yard.now);
+            assert!(is_right(&mut yard), "after {user} was renamed");
+            yard.leave(user, connection, true);
+            assert!(is_right(&mut yard), "after {user} left");
+        }
     }
 
     #[test]
