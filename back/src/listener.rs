@@ -1,5 +1,5 @@
 //! Lets connections in. The accept loop waits for nothing but the next connection, a back-off and the end; every
-//! handshake runs in its own task under a timeout.
+//! handshake runs in the task of its connection, under a timeout.
 
 use std::{
     io,
