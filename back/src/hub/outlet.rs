@@ -87,23 +87,31 @@ enum State {
     Broken,
 }
 
+/// In this order: an offer to a client for whom nothing waits looks at the first four, which share a cache line.
+#[repr(C)]
 struct Queue {
     state: State,
+    /// Whether it has ever left a room. Until then an offer need not ask whether it has left this one.
+    has_left_some: bool,
+    unanswered: u32,
+    own_bytes: usize,
     tail: Bytes,
     own: VecDeque<Bytes>,
-    own_bytes: usize,
     behind: VecDeque<Box<dyn Backlog>>,
-    unanswered: u32,
     waker: Option<Waker>,
 }
 
 /// One client's way out.
+///
+/// A broadcast touches every outlet of its room, far more than a cache holds: what an offer looks at stands together
+/// around the border of `wire` and `queue`.
+#[repr(C)]
 pub struct Outlet {
     connection: u64,
     /// Whether this client reads chat, and so is told `bye` before Close.
     speaks_chat: bool,
-    wire: Wire,
     vitals: Vitals,
+    wire: Wire,
     queue: Mutex<Queue>,
 }
 
@@ -112,11 +120,12 @@ impl Outlet {
     pub fn new(connection: u64, wire: Wire, speaks_chat: bool, vitals: Vitals) -> Self {
         let queue = Queue {
             state: State::Open,
+            has_left_some: false,
+            unanswered: 0,
+            own_bytes: 0,
             tail: Bytes::new(),
             own: VecDeque::new(),
-            own_bytes: 0,
             behind: VecDeque::new(),
-            unanswered: 0,
             waker: None,
         };
         Self { connection, speaks_chat, wire, vitals, queue: Mutex::new(queue) }
@@ -242,21 +251,21 @@ impl Outlet {
 
     /// Writes a batch to a member, if nothing waits before it. Called by segments, often: with nothing waiting it is
     /// one lock and one `send`, without an allocation, a reference count or a wake-up.
-    pub(super) fn offer(&self, left: &Left, batch: &Bytes) -> Offer {
+    pub(super) fn offer(&self, left: impl Fn() -> bool, batch: &Bytes) -> Offer {
         let mut queue = self.queue();
-        if queue.state != State::Open || left.is_so() {
+        if queue.state != State::Open || (queue.has_left_some && left()) {
             return Offer::Gone;
         }
-        if queue.tail.is_empty() && !queue.is_full() {
+        if queue.tail.is_empty() && (queue.own_bytes == 0 || !queue.is_full()) {
             let written =
-                if queue.own.is_empty() { self.wire.write(batch) } else { queue.write_own_and(&self.wire, batch) };
+                if queue.own_bytes == 0 { self.wire.write(batch) } else { queue.write_own_and(&self.wire, batch) };
             match written {
                 Ok(n) => {
                     self.vitals.wrote();
                     if n == batch.len() {
                         return Offer::Taken;
                     }
-                    if n > 0 || queue.own.is_empty() {
+                    if n > 0 || queue.own_bytes == 0 {
                         // Part of it is out, so the rest has to follow before anything else.
                         queue.tail = batch.slice(n..);
                         self.vitals.stalled();
@@ -287,7 +296,8 @@ impl Outlet {
 
     /// Ends a membership. Nothing of the room is written after this returns.
     pub(super) fn forget(&self, left: &Left) {
-        let _no_offer_is_under_way = self.queue();
+        let mut no_offer_is_under_way = self.queue();
+        no_offer_is_under_way.has_left_some = true;
         left.0.store(true, Ordering::Release);
     }
 

@@ -100,9 +100,21 @@ pub struct Segment {
 
 struct Live {
     at: Place,
-    members: Vec<Arc<Member>>,
+    members: Vec<Seat>,
     /// Where the next flush begins, so that nobody is always the last.
     turn: usize,
+}
+
+/// A member beside its outlet: the way from one client to the next leads over no other memory.
+struct Seat {
+    outlet: Arc<Outlet>,
+    member: Arc<Member>,
+}
+
+impl Seat {
+    fn offer(&self, batch: &Bytes) -> Offer {
+        self.outlet.offer(|| self.member.has_left(), batch)
+    }
 }
 
 impl Segment {
@@ -178,7 +190,7 @@ impl Segment {
             Since::UpToDate => {}
             Since::Batch(batch, to) => {
                 live.at = to;
-                live.deliver(before, lost, |member| member.outlet.offer(&member.left, &batch));
+                live.deliver(before, lost, |seat| seat.offer(&batch));
             }
             Since::Beyond => {
                 live.at = log().head();
@@ -215,7 +227,7 @@ impl Segment {
         while at.offset < live.at.offset {
             let since = log().replay(at, 0, BATCH_BYTES);
             let (offer, to) = match since {
-                Since::Batch(batch, to) => (member.outlet.offer(&member.left, &batch), to),
+                Since::Batch(batch, to) => (member.outlet.offer(|| member.has_left(), &batch), to),
                 Since::UpToDate | Since::Beyond => (Offer::Behind, at),
             };
             if offer != Offer::Taken {
@@ -249,7 +261,7 @@ impl Flushed {
 
 impl Live {
     /// Makes an offer to every member, and removes those who did not take it.
-    fn deliver(&mut self, at: Place, lost: &mut Vec<Lost>, offer: impl Fn(&Member) -> Offer) {
+    fn deliver(&mut self, at: Place, lost: &mut Vec<Lost>, offer: impl Fn(&Seat) -> Offer) {
         let count = self.members.len();
         let mut gone: Vec<(usize, Offer)> = Vec::new();
         let turn = self.turn.min(count);
@@ -269,7 +281,7 @@ impl Live {
 
     fn add(&mut self, member: Arc<Member>) {
         member.slot.store(self.members.len(), Ordering::Relaxed);
-        self.members.push(member);
+        self.members.push(Seat { outlet: Arc::clone(&member.outlet), member });
     }
 
     /// Takes a member out, and says whether it was here.
@@ -283,10 +295,10 @@ impl Live {
     }
 
     fn take(&mut self, slot: usize) -> Arc<Member> {
-        let member = self.members.swap_remove(slot);
+        let Seat { member, .. } = self.members.swap_remove(slot);
         member.slot.store(NO_SLOT, Ordering::Relaxed);
         if let Some(moved) = self.members.get(slot) {
-            moved.slot.store(slot, Ordering::Relaxed);
+            moved.member.slot.store(slot, Ordering::Relaxed);
         }
         member
     }

@@ -8,18 +8,20 @@ use std::{
 /// Marks a moment that has not come.
 const NEVER: u64 = u64::MAX;
 
-/// When what happened, in milliseconds since the connection began.
+/// When what happened, in milliseconds since the connection began. What every delivery looks at comes last: see
+/// [`super::Outlet`].
+#[repr(C)]
 pub struct Vitals {
     begun: Instant,
     heard: AtomicU64,
     pinged: AtomicU64,
-    stalled: AtomicU64,
     partial: AtomicU64,
     closing: AtomicU64,
     /// Whether the peer still owes its first message.
     owes_hello: AtomicU64,
     /// Since when nothing is read from the peer, because it has to read first.
     held: AtomicU64,
+    stalled: AtomicU64,
 }
 
 /// The ages of these moments now, as the heartbeat's rules want them.
