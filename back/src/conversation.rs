@@ -11,8 +11,8 @@ use shared::{
 
 use crate::{
     frame,
-    history::{Append, Bounds, Change, Query, Range, Unavailable},
-    hub::{Hub, Membership, Outlet, Receipt, Registration, unavailable},
+    history::{Append, Bounds, Change, Draft, Query, Range, Unavailable},
+    hub::{Hub, Membership, Outlet, Receipt, Registration, Room, unavailable},
     identity::{self, IdentityError},
     plain::{self, Line},
     session::{Action, Hello, Newcomer, Session, SessionLimits, no_binary},
@@ -77,6 +77,8 @@ enum Later {
     Act(Action),
     /// The queue of history is full.
     Append(Append<Receipt>),
+    /// The room has to deliver what was said before.
+    Say(Arc<Room>, Box<Draft>),
 }
 
 impl Speech {
@@ -280,7 +282,12 @@ impl Talk {
                 }
                 self.ok(id, OkBody::Done {});
             }
-            Action::Append(draft) => return self.append(draft.id.clone(), Change::Say(*draft)).map(Later::Append),
+            Action::Append(draft) => {
+                return match self.room(&draft.room).filter(|room| room.lags()) {
+                    Some(room) => Some(Later::Say(Arc::clone(room), draft)),
+                    None => self.append(draft.id.clone(), Change::Say(*draft)).map(Later::Append),
+                };
+            }
             Action::Rename(id, name) => return self.rename(id, name).map(Later::Append),
             Action::Typing(room) => {
                 if let Some(membership) = self.memberships.iter().find(|membership| membership.room().name() == &room) {
@@ -311,6 +318,12 @@ impl Talk {
     async fn wait_for(&mut self, later: Later) {
         match later {
             Later::Append(append) => self.append_in_turn(append).await,
+            Later::Say(room, draft) => {
+                room.keeps_up().await;
+                if let Some(append) = self.append(draft.id.clone(), Change::Say(*draft)) {
+                    self.append_in_turn(append).await;
+                }
+            }
             Later::Act(Action::Join(id, room, ask)) => self.join(id, room, ask).await,
             Later::Act(Action::History(id, room, range, limit)) => self.history(id, room, range, limit).await,
             Later::Act(Action::Search(id, room, query, before, limit)) => {
@@ -320,6 +333,10 @@ impl Talk {
             // These never wait.
             Later::Act(_) => {}
         }
+    }
+
+    fn room(&self, name: &RoomName) -> Option<&Arc<Room>> {
+        self.memberships.iter().map(Membership::room).find(|room| room.name() == name)
     }
 
     fn take_membership(&mut self, room: &RoomName) -> Option<Membership> {

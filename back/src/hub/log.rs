@@ -15,6 +15,14 @@ pub const LOG_FRAMES: usize = 1_000;
 /// Most bytes that a log holds.
 pub const LOG_BYTES: usize = 1 << 20;
 
+/// What every segment still has to be sent is kept beyond both limits, up to so many times of them: nobody who reads is
+/// told that something is gone because the server itself was slow.
+const UNSWEPT: usize = 4;
+
+/// With more frames than this to sweep, a room lags: its senders wait. A quarter of what [`UNSWEPT`] gives room for, so
+/// that what is on its way through history finds a place.
+const LAG_FRAMES: u64 = LOG_FRAMES as u64;
+
 /// An offset that no frame has: whoever is there has to look into history first.
 pub const BEFORE_ALL: u64 = 0;
 
@@ -54,6 +62,15 @@ enum Kind {
     Passing,
 }
 
+/// A batch that is kept.
+struct Made {
+    from: Place,
+    to: Place,
+    /// Whether there was more than went in; if not, it is worth something only until there is more.
+    is_cut: bool,
+    bytes: Bytes,
+}
+
 /// The newest frames of a room.
 pub struct Log {
     /// The offset of the first entry.
@@ -63,10 +80,12 @@ pub struct Log {
     top: u64,
     /// False until it is known where history stands: see [`Log::open`].
     known: bool,
+    /// Every segment has what comes before this offset.
+    swept: u64,
     /// Messages that were given another text since the log began.
     revisions: u64,
-    /// The batch that was last made, with where it begins: the other segments at the same place want the same one.
-    last: Option<(Place, Place, Bytes)>,
+    /// The batch that was last made: the other segments at the same place want the same one.
+    last: Option<Made>,
 }
 
 impl Log {
@@ -75,7 +94,16 @@ impl Log {
     pub fn new() -> Self {
         // Room before the first frame for those that history adds.
         let oldest = BEFORE_ALL + 1 + LOG_FRAMES as u64;
-        Self { oldest, entries: VecDeque::new(), bytes: 0, top: 0, known: false, revisions: 0, last: None }
+        Self {
+            oldest,
+            entries: VecDeque::new(),
+            bytes: 0,
+            top: 0,
+            known: false,
+            swept: oldest,
+            revisions: 0,
+            last: None,
+        }
     }
 
     /// The log of a room whose newest message is `top`; none of its frames are here.
@@ -108,6 +136,17 @@ impl Log {
             self.entries.push_front(Entry { frame, seq, kind: Kind::Message });
             next = seq;
         }
+    }
+
+    /// Every segment has been sent what comes before this offset.
+    pub fn sweep_to(&mut self, offset: u64) {
+        self.swept = self.swept.max(offset);
+        self.trim(LOG_BYTES);
+    }
+
+    /// Whether there is so much to sweep that senders should wait.
+    pub fn lags(&self) -> bool {
+        self.head().offset.saturating_sub(self.swept) > LAG_FRAMES
     }
 
     /// How many messages were given another text since the log began.
@@ -179,24 +218,28 @@ impl Log {
 
     /// Drops the oldest frames over so many bytes; history has the messages among them.
     pub fn trim(&mut self, max_bytes: usize) {
-        while self.entries.len() > LOG_FRAMES || (self.bytes > max_bytes && self.entries.len() > 1) {
-            if let Some(entry) = self.entries.pop_front() {
-                self.bytes -= entry.frame.len();
-                self.oldest += 1;
-            }
+        let is_over = |log: &Self, times: usize| {
+            log.entries.len() > times * LOG_FRAMES || (log.bytes > times * max_bytes && log.entries.len() > 1)
+        };
+        while is_over(self, if self.oldest < self.swept { 1 } else { UNSWEPT }) {
+            let Some(entry) = self.entries.pop_front() else { return };
+            self.bytes -= entry.frame.len();
+            self.oldest += 1;
         }
     }
 
     /// The frames from `at` on, at least one and otherwise at most `max_bytes` of them, as one slice.
     pub fn since(&mut self, at: Place, max_bytes: usize) -> Since {
-        if let Some((from, to, batch)) = &self.last
-            && *from == at
+        let head = self.head();
+        if let Some(made) = &self.last
+            && made.from == at
+            && (made.is_cut || made.to == head)
         {
-            return Since::Batch(batch.clone(), *to);
+            return Since::Batch(made.bytes.clone(), made.to);
         }
         let since = self.read(at, max_bytes, |_, _| true);
-        if let Since::Batch(batch, to) = &since {
-            self.last = Some((at, *to, batch.clone()));
+        if let Since::Batch(bytes, to) = &since {
+            self.last = Some(Made { from: at, to: *to, is_cut: *to != head, bytes: bytes.clone() });
         }
         since
     }
@@ -322,17 +365,45 @@ mod tests {
         let start = log.head();
         for seq in 1..=2 * LOG_FRAMES as u64 {
             log.append_message(seq, frame("x"));
+            log.sweep_to(log.head().offset);
         }
         assert_eq!(log.entries.len(), LOG_FRAMES);
         assert_eq!(log.since(start, 100), Since::Beyond);
         let long = "y".repeat(LOG_BYTES / 4);
         for seq in 1..=10 {
             log.append_message(2 * LOG_FRAMES as u64 + seq, frame(&long));
+            log.sweep_to(log.head().offset);
         }
         assert!(log.bytes <= LOG_BYTES);
         log.trim(1000);
         assert_eq!(log.entries.len(), 1, "the newest frame stays");
         assert_eq!(log.bytes, log.entries.iter().map(|entry| entry.frame.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn what_was_not_swept_stays_longer_and_makes_senders_wait() {
+        let mut log = Log::at(0);
+        let start = log.head();
+        for seq in 1..=LAG_FRAMES {
+            log.append_message(seq, frame("x"));
+            assert!(!log.lags());
+        }
+        log.append_message(LAG_FRAMES + 1, frame("x"));
+        assert!(log.lags() && matches!(log.since(start, 1), Since::Batch(..)));
+        log.sweep_to(start.offset + 1);
+        assert!(!log.lags());
+        // What is swept goes first, and nothing stays for ever.
+        assert_eq!((log.entries.len(), log.replay(start, 0, 1)), (LOG_FRAMES, Since::Beyond));
+        for seq in LAG_FRAMES + 2..=10 * LOG_FRAMES as u64 {
+            log.append_message(seq, frame("x"));
+            assert!(log.entries.len() <= UNSWEPT * LOG_FRAMES);
+        }
+        assert!(log.lags());
+        let long = frame(&"y".repeat(LOG_BYTES / 4));
+        for seq in 1..=40 {
+            log.append_message(10 * LOG_FRAMES as u64 + seq, long.clone());
+            assert!(log.bytes <= UNSWEPT * LOG_BYTES);
+        }
     }
 
     #[test]

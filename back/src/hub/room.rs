@@ -1,10 +1,13 @@
 //! A room while somebody is in it: its log, its segments and its people. It starts nothing by itself: [`super::sweep`]
 //! delivers what is in the log, [`super::news`] puts in what there is to tell of the people.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use shared::RoomName;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use super::{
     log::{Log, Place},
@@ -22,6 +25,7 @@ pub struct Room {
     log: Mutex<Log>,
     segments: Mutex<Vec<Arc<Segment>>>,
     pace: Pace,
+    swept: Notify,
     presence: Mutex<Presence>,
     reporter: Reporter,
 }
@@ -35,6 +39,7 @@ impl Room {
             log: Mutex::new(Log::new()),
             segments: Mutex::default(),
             pace: Pace::default(),
+            swept: Notify::new(),
             presence: Mutex::new(Presence::new(times)),
             reporter: Reporter::default(),
         }
@@ -67,6 +72,30 @@ impl Room {
     /// The task that speaks of its people.
     pub(super) fn reporter(&self) -> &Reporter {
         &self.reporter
+    }
+
+    /// Every segment has been sent what comes before this offset of the log.
+    pub(super) fn sweep_to(&self, offset: u64) {
+        self.log().sweep_to(offset);
+        self.swept.notify_waiters();
+    }
+
+    /// Whether more was said here than could be delivered yet: who says the next should wait for [`Room::keeps_up`].
+    pub fn lags(&self) -> bool {
+        self.log().lags()
+    }
+
+    /// Waits until the room does not lag. A sweep never waits for a client, so this takes as long as the sends do.
+    pub async fn keeps_up(&self) {
+        loop {
+            let mut swept = pin!(self.swept.notified());
+            // Before looking: a sweep that ends in between is not missed.
+            swept.as_mut().enable();
+            if !self.lags() {
+                return;
+            }
+            swept.await;
+        }
     }
 
     pub(super) fn looked_up(&self) -> &OnceCell<()> {

@@ -185,15 +185,20 @@ impl Segment {
         let log = || log.lock().unwrap_or_else(PoisonError::into_inner);
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         let before = live.at;
-        let since = log().since(before, BATCH_BYTES);
+        let (since, head) = {
+            let mut log = log();
+            (log.since(before, BATCH_BYTES), log.head())
+        };
+        let mut is_full = false;
         match since {
             Since::UpToDate => {}
             Since::Batch(batch, to) => {
+                is_full = to != head;
                 live.at = to;
                 live.deliver(before, lost, |seat| seat.offer(&batch));
             }
             Since::Beyond => {
-                live.at = log().head();
+                live.at = head;
                 live.deliver(before, lost, |_| Offer::Behind);
             }
         }
@@ -209,7 +214,8 @@ impl Segment {
                 }
             }
         }
-        Flushed { frames: live.at.offset - before.offset, has_more: log().head() != live.at }
+        let at = live.at;
+        Flushed { frames: at.offset - before.offset, is_full, to: at.offset, has_more: log().head() != at }
     }
 
     /// Brings a newcomer from `at` to where the others are, and adds it.
@@ -244,18 +250,32 @@ impl Segment {
 }
 
 /// What a flush did.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Flushed {
     /// Frames that everybody was sent.
     pub frames: u64,
+    /// Whether they were as many as go into a batch.
+    pub is_full: bool,
+    /// The offset of the log before which everybody has everything.
+    pub to: u64,
     /// Whether the log has more.
     pub has_more: bool,
 }
 
 impl Flushed {
+    /// A sweep of no segment: nobody lacks anything up to `head`.
+    pub fn none(head: Place) -> Self {
+        Self { frames: 0, is_full: false, to: head.offset, has_more: false }
+    }
+
     /// Two flushes of one sweep.
     pub fn and(self, other: Self) -> Self {
-        Self { frames: self.frames.max(other.frames), has_more: self.has_more || other.has_more }
+        Self {
+            frames: self.frames.max(other.frames),
+            is_full: self.is_full || other.is_full,
+            to: self.to.min(other.to),
+            has_more: self.has_more || other.has_more,
+        }
     }
 }
 

@@ -80,7 +80,10 @@ async fn run(room: Arc<Room>) {
         room.pace().begin();
         let began = Instant::now();
         let flushed = sweep(&room).await;
-        room.pace().rest(flushed.frames, began, Instant::now());
+        room.sweep_to(flushed.to);
+        // A batch that is full does not grow by waiting.
+        let frames = if flushed.is_full { 0 } else { flushed.frames };
+        room.pace().rest(frames, began, Instant::now());
         if flushed.has_more {
             mark(&room);
         }
@@ -92,19 +95,21 @@ async fn run(room: Arc<Room>) {
 
 /// One pass over all segments.
 async fn sweep(room: &Arc<Room>) -> Flushed {
+    // Before the segments: whoever takes a seat after this looks at the log itself.
+    let head = room.log().head();
     let segments = room.segments();
     if let [segment] = segments.as_slice() {
         return flush(room, segment);
     }
     let workers = Handle::current().metrics().num_workers().min(segments.len());
-    let lane = Lane { room: Arc::clone(room), segments: segments.into(), next: Arc::default() };
+    let lane = Lane { room: Arc::clone(room), head, segments: segments.into(), next: Arc::default() };
     let mut others = JoinSet::new();
     for _ in 1..workers {
         others.spawn(lane.clone().run());
     }
     let mut flushed = lane.run().await;
     while let Some(other) = others.join_next().await {
-        flushed = flushed.and(other.unwrap_or_default());
+        flushed = flushed.and(other.unwrap_or(Flushed::none(head)));
     }
     flushed
 }
@@ -113,13 +118,15 @@ async fn sweep(room: &Arc<Room>) -> Flushed {
 #[derive(Clone)]
 struct Lane {
     room: Arc<Room>,
+    /// The log's head when the sweep began.
+    head: Place,
     segments: Arc<[Arc<Segment>]>,
     next: Arc<AtomicUsize>,
 }
 
 impl Lane {
     async fn run(self) -> Flushed {
-        let mut flushed = Flushed::default();
+        let mut flushed = Flushed::none(self.head);
         while let Some(segment) = self.segments.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             flushed = flushed.and(flush(&self.room, segment));
             tokio::task::yield_now().await;

@@ -1,10 +1,12 @@
 //! The hub and history together, without a socket's timing in between.
 
 use std::{
+    pin::pin,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use shared::{Epoch, Message, Name, Position, UserId};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -160,4 +162,25 @@ async fn a_crowd_that_comes_back_costs_history_one_look() {
         done.unwrap();
     }
     assert_eq!((yard.store.reads.load(Ordering::Relaxed), yard.store.sizes.load(Ordering::Relaxed)), (8, 0));
+}
+
+#[tokio::test]
+async fn who_says_more_than_a_room_can_deliver_waits_until_it_has() {
+    let yard = yard();
+    let (hub, mut follow) = (Arc::clone(&yard.hub), yard.follow);
+    tokio::spawn(async move {
+        while let Some(batch) = follow.recv().await {
+            hub.publish(batch);
+        }
+    });
+    let room = yard.hub.open(&RoomName::lobby()).await.ok().unwrap();
+    assert!(room.keeps_up().now_or_never().is_some());
+    for _ in 0..=log::LOG_FRAMES {
+        room.log().append_state(Bytes::from_static(b"x"));
+    }
+    let mut waiting = pin!(room.keeps_up());
+    assert!(room.lags() && waiting.as_mut().now_or_never().is_none());
+    sweep::mark(&room);
+    timeout(DEADLINE, waiting).await.expect("a sweep ends it");
+    assert!(!room.lags());
 }
