@@ -81,8 +81,7 @@ async fn run(room: Arc<Room>) {
         let began = Instant::now();
         let flushed = sweep(&room).await;
         room.sweep_to(flushed.to);
-        // A batch that is full does not grow by waiting.
-        let frames = if flushed.is_full { 0 } else { flushed.frames };
+        let frames = if flushed.is_large { 0 } else { flushed.frames };
         room.pace().rest(frames, began, Instant::now());
         if flushed.has_more {
             mark(&room);
