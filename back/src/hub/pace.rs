@@ -76,3 +76,59 @@ impl Pace {
         *self.rest_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_asks_start_one_sweep() {
+        let pace = Pace::default();
+        assert_eq!([pace.ask(), pace.ask(), pace.ask()], [true, false, false]);
+        pace.begin();
+        assert!(!pace.is_busy() && !pace.end());
+        assert!(pace.ask(), "the next one is started again");
+    }
+
+    #[test]
+    fn an_ask_during_a_sweep_has_another_one_follow() {
+        let pace = Pace::default();
+        assert!(pace.ask());
+        pace.begin();
+        assert_eq!([pace.ask(), pace.ask()], [false, false]);
+        assert!(pace.is_busy() && pace.end());
+        // That one follows by itself.
+        assert!(!pace.ask());
+        pace.begin();
+        assert!(!pace.end());
+    }
+
+    #[test]
+    fn a_rest_follows_a_busy_sweep_and_is_as_long_as_it_but_five_milliseconds_at_most() {
+        let pace = Pace::default();
+        let began = Instant::now();
+        for (frames, sweep_us, rest_us) in [
+            (8, 1_000, Some(1_000)),
+            (8, 999, None),
+            (7, 1_000, None),
+            (64, 3_300, Some(3_300)),
+            (8, 5_000, Some(5_000)),
+            (8, 80_000, Some(5_000)),
+        ] {
+            let now = began + Duration::from_micros(sweep_us);
+            pace.rest(frames, began, now);
+            assert_eq!(pace.rests_until(), rest_us.map(|us| now + Duration::from_micros(us)), "{frames} in {sweep_us}");
+        }
+    }
+
+    #[test]
+    fn a_lone_message_never_waits_and_ends_a_busy_time() {
+        let pace = Pace::default();
+        let began = Instant::now();
+        assert_eq!(pace.rests_until(), None);
+        pace.rest(64, began, began + Duration::from_millis(4));
+        assert!(pace.rests_until().is_some());
+        pace.rest(1, began, began + Duration::from_millis(80));
+        assert_eq!(pace.rests_until(), None);
+    }
+}
