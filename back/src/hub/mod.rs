@@ -3,8 +3,6 @@
 
 mod catch_up;
 mod log;
-#[cfg(test)]
-mod model;
 mod news;
 mod outlet;
 mod pace;

@@ -14,7 +14,7 @@ pub enum Wire {
     Tcp(TcpStream),
     /// What a test lets through.
     #[cfg(test)]
-    Scripted(std::sync::Arc<super::model::Script>),
+    Scripted(std::sync::Arc<super::tests::Script>),
 }
 
 impl Wire {

@@ -1,81 +1,35 @@
 //! The hub and history together, without a socket's timing in between.
 
-use std::{
-    pin::pin,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+mod counting;
+mod looks;
+mod model;
+mod script;
 
-use futures_util::FutureExt;
-use shared::{Epoch, Message, Name, Position, UserId};
+use std::time::Duration;
+
+use shared::{Epoch, Name, Position, UserId};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
 use super::*;
-use crate::history::{Append, Bounds, Change, Draft, Fatal, Follow, Memory, MemoryLimits, Query, Says, Stopper, Store};
+use crate::{
+    connection,
+    history::{Append, Bounds, Change, Draft, Fatal, Follow, Memory, Says, Stopper, Store},
+};
 
-pub const DEADLINE: Duration = Duration::from_secs(20);
+use counting::Counting;
+pub use script::Script;
 
-/// Counts the questions that would be asked of a disk.
-struct Counting {
-    memory: Memory,
-    reads: AtomicUsize,
-    sizes: AtomicUsize,
-}
+const DEADLINE: Duration = Duration::from_secs(20);
 
-impl Store for Counting {
-    fn kind(&self) -> &'static str {
-        self.memory.kind()
-    }
+const EPOCH: &str = "e";
 
-    fn blocks(&self) -> bool {
-        true
-    }
+/// No news of people comes of itself while a test runs.
+const QUIET: PresenceTimes = PresenceTimes { interval: Duration::from_secs(3_600), grace: Duration::from_secs(3_600) };
 
-    fn commit(&self, changes: Vec<Change>, now_ms: u64) -> Result<Vec<Outcome>, Fatal> {
-        self.memory.commit(changes, now_ms)
-    }
-
-    fn bounds(&self, room: &RoomName) -> Result<Bounds, Unavailable> {
-        self.memory.bounds(room)
-    }
-
-    fn read(&self, room: &RoomName, range: Range, limit: usize) -> Result<Vec<Arc<Message>>, Unavailable> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.memory.read(room, range, limit)
-    }
-
-    fn size_after(&self, room: &RoomName, seq: u64, limit: usize) -> Result<(usize, usize), Unavailable> {
-        self.sizes.fetch_add(1, Ordering::Relaxed);
-        self.memory.size_after(room, seq, limit)
-    }
-
-    fn search(
-        &self,
-        room: &RoomName,
-        query: &Query,
-        before: u64,
-        limit: usize,
-    ) -> Result<Vec<Arc<Message>>, Unavailable> {
-        self.memory.search(room, query, before, limit)
-    }
-
-    fn marker(&self, room: &RoomName, user: &UserId) -> Result<Option<u64>, Unavailable> {
-        self.memory.marker(room, user)
-    }
-
-    fn name(&self, user: &UserId) -> Result<Option<Name>, Unavailable> {
-        self.memory.name(user)
-    }
-
-    fn rooms(&self, limit: usize) -> Result<Vec<(RoomName, u64)>, Unavailable> {
-        self.memory.rooms(limit)
-    }
-}
-
+/// A hub over a history whose writer runs; nobody follows it yet.
 struct Yard {
     hub: Arc<Hub>,
     store: Arc<Counting>,
@@ -83,104 +37,69 @@ struct Yard {
     _writer: (Option<Stopper>, JoinSet<Result<(), Fatal>>),
 }
 
-fn yard() -> Yard {
-    let limits = MemoryLimits { messages: 100_000, bytes: usize::MAX };
-    let memory = Memory::new(Epoch::parse("e").unwrap(), limits);
-    let store = Arc::new(Counting { memory, reads: AtomicUsize::new(0), sizes: AtomicUsize::new(0) });
-    let (history, writer, follow) = history::History::open(Arc::clone(&store) as Arc<dyn Store>);
-    let mut tasks = JoinSet::new();
-    let stopper = writer.start(&mut tasks);
-    let presence = PresenceTimes { interval: Duration::from_millis(250), grace: Duration::from_secs(15) };
-    let hub = Arc::new(Hub::new(history, HubLimits { rooms: 10, log_bytes: usize::MAX, presence }));
-    Yard { hub, store, follow, _writer: (stopper, tasks) }
+impl Yard {
+    fn new(store: Counting, presence: PresenceTimes) -> Self {
+        let store = Arc::new(store);
+        let (history, writer, follow) = history::History::open(Arc::clone(&store) as Arc<dyn Store>);
+        let mut tasks = JoinSet::new();
+        let stopper = writer.start(&mut tasks);
+        let hub = Arc::new(Hub::new(history, HubLimits { rooms: 10, log_bytes: 0, presence }));
+        Self { hub, store, follow, _writer: (stopper, tasks) }
+    }
+
+    /// Over a history that is asked as one on disk is.
+    fn on_disk() -> Self {
+        Self::new(Counting::new(100_000, true), QUIET)
+    }
+
+    /// Hands everybody what comes out of history, from here on.
+    fn publish(self) -> Published {
+        let Self { hub, store, mut follow, _writer: (stopper, mut tasks) } = self;
+        let publisher = Arc::clone(&hub);
+        tasks.spawn(async move {
+            while let Some(batch) = follow.recv().await {
+                publisher.publish(batch);
+            }
+            Ok(())
+        });
+        Published { hub, store, _tasks: (stopper, tasks) }
+    }
 }
 
-async fn outlet(hub: &Hub) -> Arc<Outlet> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    Arc::new(Outlet::new(hub.people().next_connection(), Wire::Tcp(stream), true, Vitals::new(false)))
+/// A yard whose follower runs.
+struct Published {
+    hub: Arc<Hub>,
+    store: Arc<Counting>,
+    _tasks: (Option<Stopper>, JoinSet<Result<(), Fatal>>),
+}
+
+/// A connection to a script, and the task that writes to it.
+fn connect(hub: &Arc<Hub>) -> (Arc<Script>, Arc<Outlet>, JoinHandle<()>) {
+    let script = Arc::new(Script::default());
+    let wire = Wire::Scripted(Arc::clone(&script));
+    let outlet = Arc::new(Outlet::new(hub.people().next_connection(), wire, true, Vitals::new(false)));
+    let (hub, writes) = (Arc::clone(hub), Arc::clone(&outlet));
+    let task = tokio::spawn(async move { connection::write(&writes, hub.history()).await });
+    (script, outlet, task)
+}
+
+fn person(n: usize) -> Person {
+    Person { user: user(n), name: Name::parse("kim").unwrap() }
 }
 
 fn user(n: usize) -> UserId {
     UserId::parse(&format!("{n:016}")).unwrap()
 }
 
+fn says(n: usize, says: Says) -> Change {
+    let Person { user, name } = person(n);
+    Change::Say(Draft { room: RoomName::lobby(), user, name, id: None, says })
+}
+
 fn say(n: usize) -> Change {
-    let says = Says::Text { text: format!("message {n}"), reply_to: None };
-    Change::Say(Draft { room: RoomName::lobby(), user: user(1), name: Name::parse("kim").unwrap(), id: None, says })
+    says(1, Says::Text { text: format!("message {n}"), reply_to: None })
 }
 
-#[tokio::test]
-async fn nobody_is_shown_a_message_before_its_sender_is_answered() {
-    let mut yard = yard();
-    let receipt = Receipt { outlet: outlet(&yard.hub).await, id: None };
-    yard.hub.history().append(Append { change: say(1), receipt }).await.ok().unwrap();
-    // It is stored, and the answer is still on its way.
-    let committed = yard.follow.recv().await.unwrap();
-    assert_eq!(yard.hub.history().bounds(&RoomName::lobby()).await.unwrap().top, 1);
-    let hub = Arc::clone(&yard.hub);
-    let opening = tokio::spawn(async move { hub.open(&RoomName::lobby()).await.map(|room| room.top()) });
-    let settled = timeout(DEADLINE, yard.follow.recv()).await.expect("whoever opens the room waits for it").unwrap();
-    assert!(matches!(settled[..], [Followed::Settled(_)]) && !opening.is_finished());
-    yard.hub.publish(committed);
-    yard.hub.publish(settled);
-    assert_eq!(timeout(DEADLINE, opening).await.unwrap().unwrap().ok(), Some(1));
-    // The same for a page of history.
-    let receipt = Receipt { outlet: outlet(&yard.hub).await, id: None };
-    yard.hub.history().append(Append { change: say(2), receipt }).await.ok().unwrap();
-    let committed = yard.follow.recv().await.unwrap();
-    let bounds = yard.hub.history().bounds(&RoomName::lobby()).await.unwrap();
-    assert_eq!((bounds.top, yard.hub.published(&RoomName::lobby(), bounds.clone()).top), (2, 1));
-    yard.hub.publish(committed);
-    assert_eq!(yard.hub.published(&RoomName::lobby(), bounds).top, 2);
-}
-
-#[tokio::test]
-async fn a_crowd_that_comes_back_costs_history_one_look() {
-    let mut yard = yard();
-    yard.store.commit((1..=700).map(say).collect(), 1).unwrap();
-    let hub = Arc::clone(&yard.hub);
-    let publisher = Arc::clone(&hub);
-    tokio::spawn(async move {
-        while let Some(batch) = yard.follow.recv().await {
-            publisher.publish(batch);
-        }
-    });
-    let mut crowd = JoinSet::new();
-    for n in 0..200 {
-        let hub = Arc::clone(&hub);
-        crowd.spawn(async move {
-            let room = hub.open(&RoomName::lobby()).await.ok().unwrap();
-            let person = Person { user: user(n), name: Name::parse("kim").unwrap() };
-            let ask = Ask::Resume(Position { epoch: Epoch::parse("e").unwrap(), seq: 3 * n as u64 });
-            let outlet = outlet(&hub).await;
-            let membership = hub.enter(room, &outlet, person, &ask, None).await.unwrap();
-            assert!(membership.is_some_and(|membership| membership.room().log().locate(3 * n as u64).is_some()));
-        });
-    }
-    while let Some(done) = crowd.join_next().await {
-        done.unwrap();
-    }
-    assert_eq!((yard.store.reads.load(Ordering::Relaxed), yard.store.sizes.load(Ordering::Relaxed)), (8, 0));
-}
-
-#[tokio::test]
-async fn who_says_more_than_a_room_can_deliver_waits_until_it_has() {
-    let yard = yard();
-    let (hub, mut follow) = (Arc::clone(&yard.hub), yard.follow);
-    tokio::spawn(async move {
-        while let Some(batch) = follow.recv().await {
-            hub.publish(batch);
-        }
-    });
-    let room = yard.hub.open(&RoomName::lobby()).await.ok().unwrap();
-    assert!(room.keeps_up().now_or_never().is_some());
-    for _ in 0..=log::LOG_FRAMES {
-        room.log().append_state(Bytes::from_static(b"x"));
-    }
-    let mut waiting = pin!(room.keeps_up());
-    assert!(room.lags() && waiting.as_mut().now_or_never().is_none());
-    sweep::mark(&room);
-    timeout(DEADLINE, waiting).await.expect("a sweep ends it");
-    assert!(!room.lags());
+fn resume(seq: u64) -> Ask {
+    Ask::Resume(Position { epoch: Epoch::parse(EPOCH).unwrap(), seq })
 }

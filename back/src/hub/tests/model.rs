@@ -1,103 +1,19 @@
 //! Fan-out against a model: clients that take one byte at a time, stop, come back, leave and are closed while messages
-//! are said, edited out of reach and mixed with control frames. Whatever happens, a client reads whole frames, and of
-//! every room it is in each message once and in order, or a gap in its place.
+//! are said, edited and mixed with control frames. Whatever happens, a client reads whole frames, and of every room it
+//! is in each message once and in order, or a gap in its place; what was edited away before it came it never reads.
 
-use std::{
-    io::{self, IoSlice},
-    task::{Context, Poll, Waker},
-};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
-use shared::{Ask, CloseCode, Epoch, Name, Position, UserId};
-use tokio::{
-    task::{JoinHandle, JoinSet},
-    time::timeout,
+use shared::CloseCode;
+
+use super::{
+    script::{Dice, frames},
+    *,
 };
-
-use super::{tests::DEADLINE, *};
-use crate::{
-    connection,
-    history::{Append, Change, Draft, Fatal, Memory, MemoryLimits, Says, Stopper, Store},
-};
-
-/// A wire that lets through what the test grants.
-#[derive(Default)]
-pub struct Script(Mutex<Paper>);
-
-struct Paper {
-    /// Bytes that one write takes at most.
-    at_once: usize,
-    /// Bytes that go before it blocks.
-    granted: usize,
-    written: Vec<u8>,
-    waker: Option<Waker>,
-}
-
-impl Default for Paper {
-    fn default() -> Self {
-        Self { at_once: usize::MAX, granted: usize::MAX, written: Vec::new(), waker: None }
-    }
-}
-
-impl Script {
-    fn paper(&self) -> MutexGuard<'_, Paper> {
-        self.0.lock().unwrap()
-    }
-
-    /// Takes part of what is offered, as a socket does.
-    pub fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut paper = self.paper();
-        let most = paper.at_once.min(paper.granted);
-        if most == 0 {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        let before = paper.written.len();
-        for slice in slices {
-            let left = most - (paper.written.len() - before);
-            paper.written.extend_from_slice(&slice[..slice.len().min(left)]);
-        }
-        let count = paper.written.len() - before;
-        if paper.granted != usize::MAX {
-            paper.granted -= count;
-        }
-        Ok(count)
-    }
-
-    /// Waits for a grant.
-    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut paper = self.paper();
-        if paper.granted > 0 {
-            return Poll::Ready(Ok(()));
-        }
-        paper.waker = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    fn grant(&self, bytes: usize, at_once: usize) {
-        let mut paper = self.paper();
-        (paper.granted, paper.at_once) = (bytes, at_once);
-        if let Some(waker) = paper.waker.take() {
-            waker.wake();
-        }
-    }
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014): a seed tells a whole run again, as far as threads let it.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-}
 
 /// A client: its wire, its place in the room, and what was pushed to it alone.
 struct Client {
-    user: UserId,
     script: Arc<Script>,
     outlet: Arc<Outlet>,
     task: JoinHandle<()>,
@@ -106,6 +22,9 @@ struct Client {
     visits: Vec<Visit>,
     /// How many frames were pushed to it alone; they are numbered from 1.
     pings: u64,
+    /// What it read, and the bytes of a frame whose end it has not read.
+    story: Story,
+    unread: Vec<u8>,
 }
 
 /// From a `joined` to the next one.
@@ -115,37 +34,52 @@ struct Visit {
     left_at: Option<u64>,
 }
 
-struct World {
-    hub: Arc<Hub>,
-    room: Arc<Room>,
-    clients: Vec<Client>,
-    said: usize,
-    dice: Dice,
-    _writer: (Option<Stopper>, JoinSet<Result<(), Fatal>>),
+/// What was said.
+#[derive(Default)]
+struct Told {
+    count: u64,
+    /// The messages that are no edits.
+    texts: Vec<u64>,
+    /// The edits of each message.
+    edits: BTreeMap<u64, Vec<u64>>,
 }
 
-const EPOCH: &str = "e";
+/// What happened, so that a run says what it has shown.
+#[derive(Debug, Default)]
+struct Tally {
+    joins: usize,
+    leaves: usize,
+    closes: usize,
+    pings: u64,
+    most_segments: usize,
+    refused_writes: usize,
+    single_bytes: usize,
+    /// Pages that somebody was brought from history.
+    pages: usize,
+    gaps: BTreeMap<String, usize>,
+    /// Messages that were read with the text of an edit.
+    edited: usize,
+}
+
+struct World {
+    yard: Published,
+    room: Arc<Room>,
+    clients: Vec<Client>,
+    told: Told,
+    dice: Dice,
+    tally: Tally,
+}
 
 impl World {
     async fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
         // Sometimes history is shorter than what somebody may miss.
         let messages = if dice.roll(2) == 0 { 100_000 } else { 150 };
-        let memory = Memory::new(Epoch::parse(EPOCH).unwrap(), MemoryLimits { messages, bytes: usize::MAX });
-        let (history, writer, mut follow) = history::History::open(Arc::new(memory) as Arc<dyn Store>);
-        let mut tasks = JoinSet::new();
-        let stopper = writer.start(&mut tasks);
         let presence = PresenceTimes { interval: Duration::from_millis(2), grace: Duration::from_millis(1) };
-        let hub = Arc::new(Hub::new(history, HubLimits { rooms: 1, log_bytes: usize::MAX, presence }));
-        let publisher = Arc::clone(&hub);
-        tasks.spawn(async move {
-            while let Some(batch) = follow.recv().await {
-                publisher.publish(batch);
-            }
-            Ok(())
-        });
-        let room = hub.open(&RoomName::lobby()).await.ok().unwrap();
-        let mut world = Self { hub, room, clients: Vec::new(), said: 0, dice, _writer: (stopper, tasks) };
+        let yard = Yard::new(Counting::new(messages, false), presence).publish();
+        let room = yard.hub.open(&RoomName::lobby()).await.ok().unwrap();
+        let (told, tally) = (Told::default(), Tally::default());
+        let mut world = Self { yard, room, clients: Vec::new(), told, dice, tally };
         for _ in 0..12 {
             world.connect().await;
         }
@@ -153,14 +87,18 @@ impl World {
     }
 
     async fn connect(&mut self) {
-        let user = UserId::parse(&format!("{:016}", self.clients.len())).unwrap();
-        let script = Arc::new(Script::default());
-        let number = self.hub.people().next_connection();
-        let outlet = Arc::new(Outlet::new(number, Wire::Scripted(Arc::clone(&script)), true, Vitals::new(false)));
-        let (hub, writes) = (Arc::clone(&self.hub), Arc::clone(&outlet));
-        let task = tokio::spawn(async move { connection::write(&writes, hub.history()).await });
-        self.clients.push(Client { user, script, outlet, task, membership: None, visits: Vec::new(), pings: 0 });
-        let number = self.clients.len() - 1;
+        let number = self.clients.len();
+        let (script, outlet, task) = connect(&self.yard.hub);
+        self.clients.push(Client {
+            script,
+            outlet,
+            task,
+            membership: None,
+            visits: Vec::new(),
+            pings: 0,
+            story: Story::default(),
+            unread: Vec::new(),
+        });
         self.enter(number).await;
     }
 
@@ -169,39 +107,50 @@ impl World {
         let ask = match self.dice.roll(3) {
             0 => Ask::Default,
             1 => Ask::Last(self.dice.roll(80) as u32),
-            _ => {
-                let seq = top - self.dice.roll(400).min(top);
-                Ask::Resume(Position { epoch: Epoch::parse(EPOCH).unwrap(), seq })
-            }
+            _ => resume(top - self.dice.roll(400).min(top)),
         };
         let client = &mut self.clients[number];
-        let person = Person { user: client.user.clone(), name: Name::parse("kim").unwrap() };
         let (room, before) = (Arc::clone(&self.room), client.membership.take());
-        client.membership = self.hub.enter(room, &client.outlet, person, &ask, before).await.ok().unwrap();
+        let entered = self.yard.hub.enter(room, &client.outlet, person(number), &ask, before).await;
+        client.membership = entered.ok().unwrap();
         if client.membership.is_some() {
             client.visits.push(Visit { ask, left_at: None });
+            self.tally.joins += 1;
+            self.tally.most_segments = self.tally.most_segments.max(self.room.segments().len());
         }
     }
 
-    async fn say(&mut self) {
-        for _ in 0..=self.dice.roll(12) {
-            self.said += 1;
+    async fn say(&mut self, count: u64) {
+        for _ in 0..count {
+            self.told.count += 1;
+            let seq = self.told.count;
             // Some so long that the log holds few of them and a batch one.
             let length = if self.dice.roll(30) == 0 { 15_000 } else { self.dice.roll(60) as usize };
-            let says = Says::Text { text: format!("{}:{}", self.said, "x".repeat(length)), reply_to: None };
-            let (user, name) = (self.clients[0].user.clone(), Name::parse("lee").unwrap());
-            let change = Change::Say(Draft { room: RoomName::lobby(), user, name, id: None, says });
+            let text = format!("{seq}:{}", "x".repeat(length));
+            let change = if self.dice.roll(8) == 0 && self.told.texts.len() > 1 {
+                // Not so old that history may have let go of it.
+                let back = 1 + self.dice.roll(50.min(self.told.texts.len() as u64 - 1)) as usize;
+                let target = self.told.texts[self.told.texts.len() - back];
+                self.told.edits.entry(target).or_default().push(seq);
+                Says::Edit { seq: target, text }
+            } else {
+                self.told.texts.push(seq);
+                Says::Text { text, reply_to: None }
+            };
             let receipt = Receipt { outlet: Arc::clone(&self.clients[0].outlet), id: None };
-            self.hub.history().append(Append { change, receipt }).await.ok().unwrap();
+            self.yard.hub.history().append(Append { change: says(0, change), receipt }).await.ok().unwrap();
         }
     }
 
     async fn act(&mut self) {
         let number = self.dice.roll(self.clients.len() as u64) as usize;
         match self.dice.roll(16) {
-            0..=4 => self.say().await,
+            0..=4 => {
+                let count = 1 + self.dice.roll(12);
+                self.say(count).await;
+            }
             5 => self.clients[number].script.grant(0, usize::MAX),
-            6 => self.clients[number].script.grant(usize::MAX, 1),
+            6 => self.clients[number].script.grant(self.dice.roll(2_000) as usize, 1),
             7 => {
                 let bytes = self.dice.roll(3_000) as usize;
                 self.clients[number].script.grant(bytes, 1 + self.dice.roll(700) as usize);
@@ -213,6 +162,7 @@ impl World {
                     membership.leave();
                     let visit = self.clients[number].visits.last_mut().unwrap();
                     visit.left_at = Some(self.room.top());
+                    self.tally.leaves += 1;
                 }
             }
             12 => self.enter(number).await,
@@ -224,8 +174,12 @@ impl World {
             14 => tokio::time::sleep(Duration::from_micros(self.dice.roll(3_000))).await,
             _ if self.dice.roll(6) == 0 => {
                 self.clients[number].outlet.close(CloseCode::Shutdown, None);
+                self.tally.closes += 1;
                 self.connect().await;
             }
+            _ if self.dice.roll(2) == 0 => self.yard.hub.tidy(),
+            // More than whoever takes nothing meanwhile is replayed.
+            _ if self.dice.roll(20) == 0 => self.say(resume::RESUME_MESSAGES as u64 + 50).await,
             _ => tokio::task::yield_now().await,
         }
     }
@@ -240,56 +194,63 @@ impl World {
 
     /// Lets everything out and waits until everybody has it.
     async fn finish(&mut self) {
-        self.hub.history().settle().await.ok().unwrap();
+        self.yard.hub.history().settle().await.ok().unwrap();
         for client in &self.clients {
             client.script.grant(usize::MAX, usize::MAX);
         }
         let top = self.room.top();
-        assert_eq!(top, self.said as u64);
-        for client in &self.clients {
+        assert_eq!(top, self.told.count);
+        for (number, client) in self.clients.iter_mut().enumerate() {
             if !client.outlet.is_open() {
                 continue;
             }
-            let wants_top = client.membership.is_some();
             let done = timeout(DEADLINE, async {
-                loop {
-                    let written = client.script.paper().written.clone();
-                    let story = Story::read(&frames(&written).0, &client.visits);
-                    let has_all = !wants_top || (story.last == top && story.is_synced);
-                    if has_all && story.pings == client.pings && story.visits == client.visits.len() {
-                        break;
-                    }
+                while !client.has_all(top, &self.told) {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             });
-            assert!(done.await.is_ok(), "client {} never had everything up to {top}", client.user);
+            assert!(done.await.is_ok(), "client {number} never had everything up to {top}");
         }
     }
 
-    fn check(&self) {
-        for client in &self.clients {
-            let written = std::mem::take(&mut client.script.paper().written);
-            let (frames, rest) = frames(&written);
-            assert!(rest == 0 || !client.outlet.is_open(), "client {}: a frame is torn", client.user);
-            let story = Story::read(&frames, &client.visits);
-            assert!(story.pings <= client.pings && story.visits <= client.visits.len());
+    /// Reads what is left, and tells what happened.
+    fn check(mut self) -> Tally {
+        for (number, client) in self.clients.iter_mut().enumerate() {
+            client.read(&self.told);
+            let is_open = client.outlet.is_open();
+            assert!(client.unread.is_empty() || !is_open, "client {number}: a frame is torn");
+            assert!(client.story.pings <= client.pings && client.story.visits <= client.visits.len());
+            let calls = client.script.calls();
+            self.tally.refused_writes += calls.refused;
+            self.tally.single_bytes += calls.single_bytes;
+            self.tally.pings += client.story.pings;
+            self.tally.edited += client.story.edited;
+            for (reason, count) in &client.story.gaps {
+                *self.tally.gaps.entry(reason.clone()).or_default() += count;
+            }
+            client.task.abort();
         }
+        // The room was empty when it was looked up: one page.
+        self.tally.pages = self.yard.store.asked().0 - 1;
+        self.tally
     }
 }
 
-/// The whole frames that these bytes begin with, and how many bytes are left.
-fn frames(mut bytes: &[u8]) -> (Vec<(u8, &[u8])>, usize) {
-    let mut frames = Vec::new();
-    loop {
-        let (header, length) = match bytes {
-            [_, length @ 0..=125, ..] => (2, usize::from(*length)),
-            [_, 126, a, b, ..] => (4, usize::from(u16::from_be_bytes([*a, *b]))),
-            _ => return (frames, bytes.len()),
-        };
-        let Some(payload) = bytes.get(header..header + length) else { return (frames, bytes.len()) };
-        assert!([0x81, 0x88].contains(&bytes[0]), "a frame is torn: it begins with {:#x}", bytes[0]);
-        frames.push((bytes[0], payload));
-        bytes = &bytes[header + length..];
+impl Client {
+    fn read(&mut self, told: &Told) {
+        self.unread.extend(self.script.take());
+        let (frames, rest) = frames(&self.unread);
+        for (kind, payload) in frames {
+            self.story.read(kind, payload, &self.visits, told);
+        }
+        self.unread.drain(..self.unread.len() - rest);
+    }
+
+    /// Whether it has read everything, if it is still there.
+    fn has_all(&mut self, top: u64, told: &Told) -> bool {
+        self.read(told);
+        let has_room = self.membership.is_none() || (self.story.last == top && self.story.is_synced);
+        has_room && self.story.pings == self.pings && self.story.visits == self.visits.len()
     }
 }
 
@@ -301,24 +262,25 @@ struct Story {
     /// Where what it is told has to end, once it has left.
     end: Option<u64>,
     is_synced: bool,
+    is_closed: bool,
+    /// The room's newest message when it came in.
+    top: u64,
     visits: usize,
     pings: u64,
+    edited: usize,
+    gaps: BTreeMap<String, usize>,
 }
 
 impl Story {
-    fn read(frames: &[(u8, &[u8])], visits: &[Visit]) -> Self {
-        let mut story = Self::default();
-        for (index, (kind, payload)) in frames.iter().enumerate() {
-            if *kind == 0x88 {
-                assert_eq!(index, frames.len() - 1, "something follows Close");
-                break;
-            }
-            story.hear(&serde_json::from_slice(payload).unwrap(), visits);
+    fn read(&mut self, kind: u8, payload: &[u8], visits: &[Visit], told: &Told) {
+        assert!(!self.is_closed, "something follows Close");
+        self.is_closed = kind == 0x88;
+        if !self.is_closed {
+            self.hear(&serde_json::from_slice(payload).unwrap(), visits, told);
         }
-        story
     }
 
-    fn hear(&mut self, message: &Value, visits: &[Visit]) {
+    fn hear(&mut self, message: &Value, visits: &[Visit], told: &Told) {
         let number = |key: &str| message[key].as_u64().unwrap();
         if message.get("ping").is_some() {
             self.pings += 1;
@@ -328,6 +290,7 @@ impl Story {
             "joined" => {
                 let (top, first) = (number("top"), number("first"));
                 let newest = |count: u32| top.saturating_sub(u64::from(count)).max(first - 1);
+                self.top = top;
                 let visit = &visits[self.visits];
                 self.last = match &visit.ask {
                     Ask::Default => newest(shared::limits::DEFAULT_LAST),
@@ -340,13 +303,13 @@ impl Story {
             }
             "message" => {
                 assert_eq!(number("seq"), self.last + 1, "a loss, a duplicate or a disorder");
-                let text = message["text"].as_str().unwrap();
-                assert!(text.starts_with(&format!("{}:", self.last + 1)), "another text: {text:.20}");
+                self.check_text(message, told);
                 self.go_to(self.last + 1);
             }
             "gap" => {
                 let (from, to) = (number("from"), number("to"));
                 assert!(from == self.last + 1 && to >= from, "a gap from {from} to {to} after {}", self.last);
+                *self.gaps.entry(message["reason"].as_str().unwrap().to_owned()).or_default() += 1;
                 self.go_to(to);
             }
             "synced" => {
@@ -358,29 +321,68 @@ impl Story {
         }
     }
 
+    /// A message has its own text, or that of an edit: at least of the last one before its reader came in. An edit that
+    /// another one follows has lost its text.
+    fn check_text(&mut self, message: &Value, told: &Told) {
+        let (seq, text) = (message["seq"].as_u64().unwrap(), message["text"].as_str().unwrap());
+        let target = message["edits"].as_u64();
+        let edits = told.edits.get(&target.unwrap_or(seq)).map_or(&[][..], Vec::as_slice);
+        let later = || edits.iter().copied().filter(|edit| *edit > seq);
+        let latest = later().filter(|edit| *edit <= self.top).max();
+        let before = if target.is_some() { latest.and(later().min()) } else { latest };
+        let edited = message["edited"].as_u64();
+        assert!(edited >= before, "message {seq} has a text that was edited away: {edited:?} instead of {before:?}");
+        assert!(edited.is_none_or(|edit| later().any(|later| later == edit)), "{edited:?} is no edit of {seq}");
+        match (edited, target) {
+            (Some(_), Some(_)) => assert_eq!(text, ""),
+            _ => assert!(text.starts_with(&format!("{}:", edited.unwrap_or(seq))), "another text: {text:.20}"),
+        }
+        self.edited += usize::from(edited.is_some());
+    }
+
     fn go_to(&mut self, seq: u64) {
         assert!(self.end.is_none_or(|end| seq <= end), "message {seq} came after the client had left");
         self.last = seq;
     }
 }
 
-async fn play(seed: u64, acts: usize) {
-    let mut world = World::new(seed).await;
-    for _ in 0..acts {
-        world.act().await;
-    }
-    world.finish().await;
-    world.check();
-    for client in &world.clients {
-        client.task.abort();
-    }
-}
-
-/// Several seeds, printed when one fails.
+/// Several seeds, printed when one fails; together they have to show everything that they are for.
 async fn play_all(seeds: std::ops::Range<u64>) {
+    let mut total = Tally::default();
     for seed in seeds {
         println!("seed {seed}");
-        play(seed, 600).await;
+        let mut world = World::new(seed).await;
+        for _ in 0..600 {
+            world.act().await;
+        }
+        world.finish().await;
+        total.add(world.check());
+    }
+    println!("{total:?}");
+    let Tally { joins, leaves, closes, pings, most_segments, refused_writes, single_bytes, pages, gaps, edited } =
+        total;
+    assert!(joins > 100 && leaves > 100 && closes > 10 && pings > 100, "who comes and goes");
+    assert!(most_segments > 2, "members in several segments");
+    assert!(refused_writes > 100 && single_bytes > 10_000, "clients that read slowly");
+    assert!(pages > 10, "clients that are brought from history");
+    assert!(edited > 100, "messages that were edited");
+    assert!(["expired", "slow"].iter().all(|reason| gaps.contains_key(*reason)), "gaps");
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.joins += other.joins;
+        self.leaves += other.leaves;
+        self.closes += other.closes;
+        self.pings += other.pings;
+        self.most_segments = self.most_segments.max(other.most_segments);
+        self.refused_writes += other.refused_writes;
+        self.single_bytes += other.single_bytes;
+        self.pages += other.pages;
+        self.edited += other.edited;
+        for (reason, count) in other.gaps {
+            *self.gaps.entry(reason).or_default() += count;
+        }
     }
 }
 
