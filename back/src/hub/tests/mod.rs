@@ -4,12 +4,15 @@ mod counting;
 mod looks;
 mod model;
 mod script;
+mod storm;
+mod sweeps;
+mod tick;
 
 use std::time::Duration;
 
 use shared::{Epoch, Name, Position, UserId};
 use tokio::{
-    task::{JoinHandle, JoinSet},
+    task::{JoinHandle, JoinSet, yield_now},
     time::timeout,
 };
 
@@ -102,4 +105,14 @@ fn say(n: usize) -> Change {
 
 fn resume(seq: u64) -> Ask {
     Ask::Resume(Position { epoch: Epoch::parse(EPOCH).unwrap(), seq })
+}
+
+/// Lets everybody go on until it is so.
+async fn until(mut is_so: impl FnMut() -> bool) {
+    let waited = timeout(DEADLINE, async {
+        while !is_so() {
+            yield_now().await;
+        }
+    });
+    waited.await.expect("it never became so");
 }

@@ -180,7 +180,7 @@ impl World {
             _ if self.dice.roll(2) == 0 => self.yard.hub.tidy(),
             // More than whoever takes nothing meanwhile is replayed.
             _ if self.dice.roll(20) == 0 => self.say(resume::RESUME_MESSAGES as u64 + 50).await,
-            _ => tokio::task::yield_now().await,
+            _ => yield_now().await,
         }
     }
 
