@@ -12,7 +12,7 @@ use shared::{
 use crate::{
     frame,
     history::{Append, Bounds, Change, Draft, Query, Range, Unavailable},
-    hub::{Hub, Membership, Outlet, Receipt, Registration, Room, unavailable},
+    hub::{Coming, Hub, Membership, Outlet, Receipt, Registration, Room, unavailable},
     identity::{self, IdentityError},
     plain::{self, Line},
     session::{Action, Hello, Newcomer, Session, SessionLimits, no_binary},
@@ -283,9 +283,9 @@ impl Talk {
                 self.ok(id, OkBody::Done {});
             }
             Action::Append(draft) => {
-                return match self.room(&draft.room).filter(|room| room.lags()) {
-                    Some(room) => Some(Later::Say(Arc::clone(room), draft)),
-                    None => self.append(draft.id.clone(), Change::Say(*draft)).map(Later::Append),
+                return match self.room(&draft.room) {
+                    Some(room) if room.lags() => Some(Later::Say(Arc::clone(room), draft)),
+                    room => self.say(room, *draft).map(Later::Append),
                 };
             }
             Action::Rename(id, name) => return self.rename(id, name).map(Later::Append),
@@ -320,7 +320,7 @@ impl Talk {
             Later::Append(append) => self.append_in_turn(append).await,
             Later::Say(room, draft) => {
                 room.keeps_up().await;
-                if let Some(append) = self.append(draft.id.clone(), Change::Say(*draft)) {
+                if let Some(append) = self.say(Some(&room), *draft) {
                     self.append_in_turn(append).await;
                 }
             }
@@ -380,9 +380,19 @@ impl Talk {
         }
     }
 
-    /// Hands a change to history, and gives it back while the queue is full.
+    /// Hands what somebody says to history, and gives it back while the queue is full.
+    fn say(&self, room: Option<&Arc<Room>>, draft: Draft) -> Option<Append<Receipt>> {
+        let id = draft.id.clone();
+        self.hand_in(id, Change::Say(draft), room.map(Room::expect))
+    }
+
+    /// Hands any other change to history, and gives it back while the queue is full.
     fn append(&self, id: Option<MessageId>, change: Change) -> Option<Append<Receipt>> {
-        let receipt = Receipt { outlet: Arc::clone(&self.outlet), id };
+        self.hand_in(id, change, None)
+    }
+
+    fn hand_in(&self, id: Option<MessageId>, change: Change, coming: Option<Coming>) -> Option<Append<Receipt>> {
+        let receipt = Receipt { outlet: Arc::clone(&self.outlet), id, coming };
         self.outlet.expect_answer();
         self.yard.hub.history().try_append(Append { change, receipt }).err()
     }

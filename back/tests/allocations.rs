@@ -95,7 +95,7 @@ impl Crowd {
         let says = Says::Text { text: text(seq), reply_to: None };
         let Person { user, name } = person(0);
         let change = Change::Say(Draft { room: RoomName::lobby(), user, name, id: None, says });
-        let receipt = Receipt { outlet: Arc::clone(&self.outlets[0]), id: None };
+        let receipt = Receipt { outlet: Arc::clone(&self.outlets[0]), id: None, coming: None };
         assert!(self.hub.history().append(Append { change, receipt }).await.is_ok());
         timeout(DEADLINE, self.follow.recv()).await.unwrap().unwrap()
     }

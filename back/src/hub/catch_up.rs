@@ -42,7 +42,7 @@ pub struct Cursor {
     state_from: u64,
     /// It came in and waits for its `synced`.
     joining: bool,
-    /// It read from history, which knows messages only: it may have missed who came and went.
+    /// It read from history, which knows messages only, and may have missed who came and went since it was told.
     missed_state: bool,
 }
 
@@ -70,9 +70,9 @@ impl Cursor {
         room.log().locate(seq).unwrap_or(Place { offset: BEFORE_ALL, seq })
     }
 
-    /// Whether it waits for its `synced`.
-    pub(super) fn is_joining(&self) -> bool {
-        self.joining
+    /// Whether it waits for its `synced`, and what it lacks is at hand.
+    pub(super) fn is_short(&self) -> bool {
+        self.joining && self.at.offset != BEFORE_ALL
     }
 
     /// Brings the member forward by one batch: from the log where it reaches, from history beyond.
@@ -118,7 +118,9 @@ impl Cursor {
         let seq = self.at.seq;
         // History may be ahead of what was published; that comes through the log.
         let published = self.room.log().head().seq;
-        let bounds = history.bounds(name).await?;
+        let mut bounds = history.bounds(name).await?;
+        bounds.top = bounds.top.min(published);
+        bounds.first = bounds.first.min(published + 1);
         // A joining client's replay was measured when it joined; what came since is not counted against it.
         let missed =
             if self.joining { (0, 0) } else { history.size_after(name, seq, resume::RESUME_MESSAGES + 1).await? };
@@ -128,7 +130,6 @@ impl Cursor {
         if self.member.has_left() {
             return Ok(());
         }
-        self.missed_state = !self.joining;
         let mut batch = BytesMut::new();
         let mut last = after;
         for message in messages.into_iter().take_while(|message| message.seq <= published) {
@@ -156,6 +157,8 @@ impl Cursor {
             self.member.push(batch.freeze());
         }
         self.at = Self::place(&self.room, last);
+        // Whatever was told of the people in between is passed over.
+        self.missed_state |= !self.joining || self.at.offset > self.state_from;
         sabotage::pass(sabotage::Point::MidReplay);
         Ok(())
     }

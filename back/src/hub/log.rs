@@ -19,8 +19,8 @@ pub const LOG_BYTES: usize = 1 << 20;
 /// told that something is gone because the server itself was slow.
 const UNSWEPT: usize = 4;
 
-/// With more frames than this to sweep, a room lags: its senders wait. A quarter of what [`UNSWEPT`] gives room for, so
-/// that what is on its way through history finds a place.
+/// With more frames than this to sweep or to come, or with more bytes than [`LOG_BYTES`] to sweep, a room lags: its
+/// senders wait. It is a quarter of what [`UNSWEPT`] gives room for.
 const LAG_FRAMES: u64 = LOG_FRAMES as u64;
 
 /// An offset that no frame has: whoever is there has to look into history first.
@@ -50,6 +50,8 @@ struct Entry {
     frame: Bytes,
     /// The last message up to and including this frame.
     seq: u64,
+    /// Bytes that were appended up to and including this frame; none for what history added before.
+    end: u64,
     kind: Kind,
 }
 
@@ -82,6 +84,9 @@ pub struct Log {
     known: bool,
     /// Every segment has what comes before this offset.
     swept: u64,
+    /// Bytes that were ever appended, and how many of them every segment has.
+    appended_bytes: u64,
+    swept_bytes: u64,
     /// Messages that were given another text since the log began.
     revisions: u64,
     /// The batch that was last made: the other segments at the same place want the same one.
@@ -101,6 +106,8 @@ impl Log {
             top: 0,
             known: false,
             swept: oldest,
+            appended_bytes: 0,
+            swept_bytes: 0,
             revisions: 0,
             last: None,
         }
@@ -133,20 +140,27 @@ impl Log {
             }
             self.bytes += frame.len();
             self.oldest -= 1;
-            self.entries.push_front(Entry { frame, seq, kind: Kind::Message });
+            self.entries.push_front(Entry { frame, seq, end: 0, kind: Kind::Message });
             next = seq;
         }
     }
 
     /// Every segment has been sent what comes before this offset.
     pub fn sweep_to(&mut self, offset: u64) {
-        self.swept = self.swept.max(offset);
+        if offset <= self.swept {
+            return;
+        }
+        self.swept = offset;
+        let last = offset.checked_sub(self.oldest + 1).and_then(|index| self.entries.get(index as usize));
+        // Without that frame everything before the log's head has been swept or dropped.
+        self.swept_bytes = last.map_or(self.appended_bytes, |entry| entry.end.max(self.swept_bytes));
         self.trim(LOG_BYTES);
     }
 
-    /// Whether there is so much to sweep that senders should wait.
-    pub fn lags(&self) -> bool {
-        self.head().offset.saturating_sub(self.swept) > LAG_FRAMES
+    /// Whether there is so much to sweep that senders should wait; `coming` messages are on their way through history.
+    pub fn lags(&self, coming: usize) -> bool {
+        let frames = self.head().offset.saturating_sub(self.swept) + coming as u64;
+        frames > LAG_FRAMES || self.appended_bytes - self.swept_bytes > LOG_BYTES as u64
     }
 
     /// How many messages were given another text since the log began.
@@ -212,16 +226,21 @@ impl Log {
 
     fn push(&mut self, frame: Bytes, kind: Kind) {
         self.bytes += frame.len();
-        self.entries.push_back(Entry { frame, seq: self.top, kind });
+        self.appended_bytes += frame.len() as u64;
+        self.entries.push_back(Entry { frame, seq: self.top, end: self.appended_bytes, kind });
         self.trim(LOG_BYTES);
     }
 
     /// Drops the oldest frames over so many bytes; history has the messages among them.
     pub fn trim(&mut self, max_bytes: usize) {
-        let is_over = |log: &Self, times: usize| {
-            log.entries.len() > times * LOG_FRAMES || (log.bytes > times * max_bytes && log.entries.len() > 1)
+        let is_over = |log: &Self, frames: usize, bytes: usize| {
+            log.entries.len() > frames || (log.bytes > bytes && log.entries.len() > 1)
         };
-        while is_over(self, if self.oldest < self.swept { 1 } else { UNSWEPT }) {
+        while if self.oldest < self.swept {
+            is_over(self, LOG_FRAMES, max_bytes)
+        } else {
+            is_over(self, UNSWEPT * LOG_FRAMES, UNSWEPT * LOG_BYTES)
+        } {
             let Some(entry) = self.entries.pop_front() else { return };
             self.bytes -= entry.frame.len();
             self.oldest += 1;
@@ -386,24 +405,45 @@ mod tests {
         let start = log.head();
         for seq in 1..=LAG_FRAMES {
             log.append_message(seq, frame("x"));
-            assert!(!log.lags());
+            assert!(!log.lags(0));
         }
         log.append_message(LAG_FRAMES + 1, frame("x"));
-        assert!(log.lags() && matches!(log.since(start, 1), Since::Batch(..)));
+        assert!(log.lags(0) && matches!(log.since(start, 1), Since::Batch(..)));
         log.sweep_to(start.offset + 1);
-        assert!(!log.lags());
+        assert!(!log.lags(0));
         // What is swept goes first, and nothing stays for ever.
         assert_eq!((log.entries.len(), log.replay(start, 0, 1)), (LOG_FRAMES, Since::Beyond));
         for seq in LAG_FRAMES + 2..=10 * LOG_FRAMES as u64 {
             log.append_message(seq, frame("x"));
             assert!(log.entries.len() <= UNSWEPT * LOG_FRAMES);
         }
-        assert!(log.lags());
+        assert!(log.lags(0));
         let long = frame(&"y".repeat(LOG_BYTES / 4));
         for seq in 1..=40 {
             log.append_message(10 * LOG_FRAMES as u64 + seq, long.clone());
             assert!(log.bytes <= UNSWEPT * LOG_BYTES);
         }
+    }
+
+    #[test]
+    fn long_messages_make_senders_wait_before_one_is_dropped() {
+        let mut log = Log::at(0);
+        let start = log.head();
+        let long = frame(&"y".repeat(16 * 1024));
+        let mut seq = 0;
+        while !log.lags(0) {
+            seq += 1;
+            log.append_message(seq, long.clone());
+            assert!(matches!(log.replay(start, 0, 1), Since::Batch(..)), "{seq} is dropped and nobody waits");
+        }
+        assert!(!log.lags(0) || log.bytes > LOG_BYTES);
+        // A share of memory that many rooms leave takes nothing that is still to be delivered.
+        log.trim(16 * 1024);
+        assert!(matches!(log.replay(start, 0, 1), Since::Batch(..)));
+        log.sweep_to(start.offset + 2);
+        assert!(!log.lags(0) && log.lags(LAG_FRAMES as usize));
+        log.sweep_to(log.head().offset);
+        assert!(!log.lags(LAG_FRAMES as usize) && log.lags(LAG_FRAMES as usize + 1));
     }
 
     #[test]

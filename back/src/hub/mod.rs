@@ -32,7 +32,7 @@ use catch_up::Cursor;
 pub use outlet::{Backlog, Next, Outlet};
 pub use people::{Arrival, People, Registration};
 pub use presence::PresenceTimes;
-pub use room::Room;
+pub use room::{Coming, Room};
 pub use segment::Member;
 pub use vitals::{Ages, Vitals};
 pub use wire::Wire;
@@ -67,6 +67,8 @@ pub struct Receipt {
     pub outlet: Arc<Outlet>,
     /// The request's `id`; without one only errors are told.
     pub id: Option<MessageId>,
+    /// Counts a message in its room while it is on its way.
+    pub coming: Option<Coming>,
 }
 
 /// What an operator may set.
@@ -244,7 +246,7 @@ impl Hub {
     pub fn publish(&self, batch: Vec<Followed<Receipt>>) {
         let mut touched: Vec<Arc<Room>> = Vec::new();
         for followed in batch {
-            let (outcome, Receipt { outlet, id }) = match followed {
+            let (outcome, Receipt { outlet, id, coming: _until_it_is_told }) = match followed {
                 Followed::Committed { outcome, receipt } => (outcome, receipt),
                 Followed::Settled(settled) => {
                     _ = settled.send(());

@@ -38,7 +38,7 @@ impl Default for Reporter {
 pub fn typing(room: &Arc<Room>, frame: Bytes, now: Instant) {
     let typing = &room.reporter().typing;
     let is_allowed = typing.lock().unwrap_or_else(PoisonError::into_inner).take(now).is_ok();
-    if is_allowed && !room.pace().is_busy() {
+    if is_allowed && !room.pace().is_busy(now) {
         room.log().append_passing(frame);
         sweep::mark(room);
     }

@@ -59,9 +59,9 @@ impl Pace {
         idle.is_err()
     }
 
-    /// Whether a sweep is under way and another one has to follow.
-    pub fn is_busy(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == RUNNING_DIRTY
+    /// Whether a sweep is under way and another one has to follow, or the room rests between two.
+    pub fn is_busy(&self, now: Instant) -> bool {
+        self.state.load(Ordering::Relaxed) == RUNNING_DIRTY || self.rests_until().is_some_and(|until| now < until)
     }
 
     /// A sweep of so many frames took from `began` to `now`.
@@ -86,7 +86,7 @@ mod tests {
         let pace = Pace::default();
         assert_eq!([pace.ask(), pace.ask(), pace.ask()], [true, false, false]);
         pace.begin();
-        assert!(!pace.is_busy() && !pace.end());
+        assert!(!pace.is_busy(Instant::now()) && !pace.end());
         assert!(pace.ask(), "the next one is started again");
     }
 
@@ -96,7 +96,7 @@ mod tests {
         assert!(pace.ask());
         pace.begin();
         assert_eq!([pace.ask(), pace.ask()], [false, false]);
-        assert!(pace.is_busy() && pace.end());
+        assert!(pace.is_busy(Instant::now()) && pace.end());
         // That one follows by itself.
         assert!(!pace.ask());
         pace.begin();

@@ -3,7 +3,10 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use shared::RoomName;
@@ -26,8 +29,21 @@ pub struct Room {
     segments: Mutex<Vec<Arc<Segment>>>,
     pace: Pace,
     swept: Notify,
+    /// Messages that were handed to history and have not come back.
+    coming: AtomicUsize,
     presence: Mutex<Presence>,
     reporter: Reporter,
+}
+
+/// A message on its way through history.
+pub struct Coming(Arc<Room>);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.coming.fetch_sub(1, Ordering::Relaxed);
+        // Not every message comes to a sweep: some are refused, some were there already.
+        self.0.swept.notify_waiters();
+    }
 }
 
 impl Room {
@@ -40,6 +56,7 @@ impl Room {
             segments: Mutex::default(),
             pace: Pace::default(),
             swept: Notify::new(),
+            coming: AtomicUsize::new(0),
             presence: Mutex::new(Presence::new(times)),
             reporter: Reporter::default(),
         }
@@ -82,7 +99,13 @@ impl Room {
 
     /// Whether more was said here than could be delivered yet: who says the next should wait for [`Room::keeps_up`].
     pub fn lags(&self) -> bool {
-        self.log().lags()
+        self.log().lags(self.coming.load(Ordering::Relaxed))
+    }
+
+    /// Counts a message that is handed to history, until that is dropped.
+    pub fn expect(self: &Arc<Self>) -> Coming {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Coming(Arc::clone(self))
     }
 
     /// Waits until the room does not lag. A sweep never waits for a client, so this takes as long as the sends do.

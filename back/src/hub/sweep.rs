@@ -17,7 +17,7 @@ use tokio::{runtime::Handle, task::JoinSet};
 use super::{
     History,
     catch_up::{Advance, Cursor},
-    log::Place,
+    log::{BEFORE_ALL, Place},
     outlet::{Backlog, Outlet},
     room::Room,
     segment::{Flushed, Lost, Member, Segment},
@@ -52,7 +52,7 @@ pub fn leave(room: &Arc<Room>, member: &Arc<Member>) {
 
 impl Backlog for Cursor {
     fn is_eager(&self) -> bool {
-        self.is_joining()
+        self.is_short()
     }
 
     fn step<'a>(mut self: Box<Self>, outlet: &'a Outlet, history: &'a History) -> BoxFuture<'a, ()> {
@@ -108,7 +108,8 @@ async fn sweep(room: &Arc<Room>) -> Flushed {
     }
     let mut flushed = lane.run().await;
     while let Some(other) = others.join_next().await {
-        flushed = flushed.and(other.unwrap_or(Flushed::none(head)));
+        // What a worker that failed has delivered is not known.
+        flushed = flushed.and(other.unwrap_or(Flushed::none(Place { offset: BEFORE_ALL, seq: 0 })));
     }
     flushed
 }

@@ -19,7 +19,7 @@ pub struct Vitals {
     closing: AtomicU64,
     /// Whether the peer still owes its first message.
     owes_hello: AtomicU64,
-    /// Since when nothing is read from the peer, because it has to read first.
+    /// Since when nothing is read from the peer: it has to read first, or what it said has to wait.
     held: AtomicU64,
     stalled: AtomicU64,
 }
@@ -33,7 +33,7 @@ pub struct Ages {
     pub pinged: Option<Duration>,
     /// Since the socket took no more of what waits for it.
     pub stalled: Option<Duration>,
-    /// Since a message began that has not ended.
+    /// Since a message began that has not ended; nothing while nothing is read.
     pub partial: Option<Duration>,
     /// Since our Close frame was queued.
     pub closing: Option<Duration>,
@@ -72,6 +72,9 @@ impl Vitals {
             _ = self.held.compare_exchange(NEVER, self.now(), Relaxed, Relaxed);
         } else if self.held.swap(NEVER, Relaxed) != NEVER {
             self.heard();
+            if self.partial.load(Relaxed) != NEVER {
+                self.partial.store(self.now(), Relaxed);
+            }
         }
     }
 
@@ -130,11 +133,12 @@ impl Vitals {
             let moment = moment.load(Relaxed);
             (moment != NEVER).then(|| Duration::from_millis(now.saturating_sub(moment)))
         };
+        let is_held = age(&self.held).is_some();
         Ages {
-            silent: if age(&self.held).is_some() { Duration::ZERO } else { age(&self.heard).unwrap_or_default() },
+            silent: if is_held { Duration::ZERO } else { age(&self.heard).unwrap_or_default() },
             pinged: age(&self.pinged),
             stalled: age(&self.stalled),
-            partial: age(&self.partial),
+            partial: age(&self.partial).filter(|_| !is_held),
             closing: age(&self.closing),
             owes_hello: age(&self.owes_hello),
         }

@@ -9,7 +9,7 @@ use super::*;
 #[tokio::test]
 async fn nobody_is_shown_a_message_before_its_sender_is_answered() {
     let mut yard = Yard::on_disk();
-    let receipt = Receipt { outlet: connect(&yard.hub).1, id: None };
+    let receipt = Receipt { outlet: connect(&yard.hub).1, id: None, coming: None };
     yard.hub.history().append(Append { change: say(1), receipt }).await.ok().unwrap();
     // It is stored, and the answer is still on its way.
     let committed = yard.follow.recv().await.unwrap();
@@ -22,7 +22,7 @@ async fn nobody_is_shown_a_message_before_its_sender_is_answered() {
     yard.hub.publish(settled);
     assert_eq!(timeout(DEADLINE, opening).await.unwrap().unwrap().ok(), Some(1));
     // The same for a page of history.
-    let receipt = Receipt { outlet: connect(&yard.hub).1, id: None };
+    let receipt = Receipt { outlet: connect(&yard.hub).1, id: None, coming: None };
     yard.hub.history().append(Append { change: say(2), receipt }).await.ok().unwrap();
     let committed = yard.follow.recv().await.unwrap();
     let bounds = yard.hub.history().bounds(&RoomName::lobby()).await.unwrap();
@@ -64,4 +64,60 @@ async fn who_says_more_than_a_room_can_deliver_waits_until_it_has() {
     sweep::mark(&room);
     timeout(DEADLINE, waiting).await.expect("a sweep ends it");
     assert!(!room.lags());
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_through_history_counts_until_it_is_told() {
+    let mut yard = Yard::on_disk();
+    let hub = Arc::clone(&yard.hub);
+    let opening = tokio::spawn(async move { hub.open(&RoomName::lobby()).await });
+    yard.hub.publish(yard.follow.recv().await.unwrap());
+    let room = opening.await.unwrap().ok().unwrap();
+    let coming: Vec<_> = (0..log::LOG_FRAMES).map(|_| room.expect()).collect();
+    assert!(!room.lags());
+    let receipt = Receipt { outlet: connect(&yard.hub).1, id: None, coming: Some(room.expect()) };
+    yard.hub.history().append(Append { change: say(1), receipt }).await.ok().unwrap();
+    let committed = yard.follow.recv().await.unwrap();
+    let mut waiting = pin!(room.keeps_up());
+    assert!(room.lags() && waiting.as_mut().now_or_never().is_none());
+    // It is in the log now, still to be swept.
+    yard.hub.publish(committed);
+    assert!(room.lags());
+    timeout(DEADLINE, waiting).await.expect("a sweep ends it");
+    // What never comes to a sweep lets the next one through as well.
+    let one_too_many = (room.expect(), room.expect());
+    let mut waiting = pin!(room.keeps_up());
+    assert!(waiting.as_mut().now_or_never().is_none());
+    drop((coming, one_too_many));
+    timeout(DEADLINE, waiting).await.expect("nothing is on its way any more");
+}
+
+#[tokio::test]
+async fn whoever_comes_in_over_history_is_told_who_came_meanwhile() {
+    let presence = PresenceTimes { interval: Duration::from_millis(1), grace: Duration::from_millis(1) };
+    let yard = Yard::new(Counting::new(100_000, true), presence).publish();
+    yard.store.commit((1..=700).map(say).collect(), 1).unwrap();
+    let room = yard.hub.open(&RoomName::lobby()).await.ok().unwrap();
+    // Many rooms share the memory of logs: this one holds its newest message only.
+    room.log().trim(0);
+    let (script, outlet, task) = connect(&yard.hub);
+    task.abort();
+    let _newcomer = yard.hub.enter(Arc::clone(&room), &outlet, person(1), &resume(600), None).await.unwrap().unwrap();
+    // Somebody else comes before the newcomer is told anything.
+    let head = room.log().head();
+    let other = connect(&yard.hub).1;
+    let _other = yard.hub.enter(Arc::clone(&room), &other, person(2), &Ask::Last(0), None).await.unwrap().unwrap();
+    until(|| room.log().head() != head).await;
+    let (hub, writes) = (Arc::clone(&yard.hub), Arc::clone(&outlet));
+    tokio::spawn(async move { connection::write(&writes, hub.history()).await });
+    let mut written = Vec::new();
+    until(|| {
+        written.extend(script.take());
+        String::from_utf8_lossy(&written).contains("synced")
+    })
+    .await;
+    let told = String::from_utf8(written.clone()).unwrap_or_else(|_| String::from_utf8_lossy(&written).into_owned());
+    assert!(told.contains("message 700"), "everything that was missed");
+    let (_, after_joined) = told.split_once("joined").unwrap();
+    assert!(after_joined.contains(user(2).as_str()), "who came is named: {}", &told[told.len() - 300..]);
 }

@@ -137,7 +137,7 @@ impl World {
                 self.told.texts.push(seq);
                 Says::Text { text, reply_to: None }
             };
-            let receipt = Receipt { outlet: Arc::clone(&self.clients[0].outlet), id: None };
+            let receipt = Receipt { outlet: Arc::clone(&self.clients[0].outlet), id: None, coming: None };
             self.yard.hub.history().append(Append { change: says(0, change), receipt }).await.ok().unwrap();
         }
     }

@@ -46,7 +46,7 @@ async fn a_storm_of_ten_thousand_gets_exactly_what_it_missed_from_the_log() {
     let after = yard.store.asked();
     assert_eq!((after.0 - before.0, after.1), (8, 0));
     // Each has a seat.
-    let receipt = Receipt { outlet: Arc::clone(&people[0].1), id: None };
+    let receipt = Receipt { outlet: Arc::clone(&people[0].1), id: None, coming: None };
     yard.hub.history().append(Append { change: say(KEPT + 1), receipt }).await.ok().unwrap();
     for (script, _, _) in &people {
         let mut next = Vec::new();

@@ -115,7 +115,7 @@ async fn publishing_into_a_huge_room_without_end_does_not_keep_a_small_one_waiti
         let mut waited = String::new();
         while !waited.contains('s') {
             // One for each sweep, so that it never rests, and never ends.
-            if !huge.pace().is_busy() {
+            if !huge.pace().is_busy(Instant::now()) {
                 say(&huge, "a");
             }
             yield_now().await;

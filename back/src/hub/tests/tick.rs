@@ -29,7 +29,7 @@ async fn what_comes_in_one_tick_leaves_in_few_sends() {
             for i in 0..EACH {
                 let change = says(n, Says::Text { text: format!("{n}:{i}"), reply_to: None });
                 let id = shared::MessageId::parse(&format!("{n}-{i}")).unwrap();
-                let receipt = Receipt { outlet: Arc::clone(&outlet), id: Some(id) };
+                let receipt = Receipt { outlet: Arc::clone(&outlet), id: Some(id), coming: None };
                 assert!(hub.history().append(Append { change, receipt }).await.is_ok());
             }
         });
