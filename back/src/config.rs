@@ -70,6 +70,11 @@ struct Args {
     #[arg(long, env = "BACK_WORKER_THREADS", value_parser = workers, value_name = "N")]
     worker_threads: Option<usize>,
 
+    /// Longest rest, in milliseconds, of a busy large room between two deliveries, in which messages gather; 0 for none
+    #[arg(long, env = "BACK_REST_MS", default_value_t = 5, value_name = "MS",
+        value_parser = clap::value_parser!(u64).range(0..=1_000))]
+    rest_ms: u64,
+
     /// Rooms that are open at once
     #[arg(long, env = "BACK_ROOMS", default_value_t = 100_000, value_name = "N")]
     rooms: usize,
@@ -299,6 +304,7 @@ impl From<Args> for Config {
             hub: HubLimits {
                 rooms: none_is_all(args.rooms),
                 log_bytes: none_is_all(args.logs_mib).saturating_mul(1 << 20),
+                rest: Duration::from_millis(args.rest_ms),
                 presence: PresenceTimes { interval: args.presence_interval, grace: args.presence_grace },
             },
             session: SessionLimits {
@@ -398,6 +404,7 @@ mod tests {
             (["--worker-threads", "0"], "threads from 1 to 1024"),
             (["--worker-threads", "1025"], "threads from 1 to 1024"),
             (["--worker-threads", "all"], "threads from 1 to 1024"),
+            (["--rest-ms", "1001"], "1001 is not in 0..=1000"),
         ] {
             let error = Config::from_args(&args).unwrap_err();
             assert!(error.contains(hint), "{error}");

@@ -56,7 +56,10 @@ impl Crowd {
         });
         let hour = Duration::from_secs(3_600);
         let presence = PresenceTimes { interval: hour, grace: hour };
-        let hub = Arc::new(Hub::new(history, HubLimits { rooms: 1, log_bytes: usize::MAX, presence }));
+        let hub = Arc::new(Hub::new(
+            history,
+            HubLimits { rooms: 1, log_bytes: usize::MAX, rest: Duration::from_millis(5), presence },
+        ));
         let mut crowd =
             Self { hub, follow, outlets: Vec::new(), readers: Vec::new(), _members: Vec::new(), _tasks: tasks };
         let opened = {

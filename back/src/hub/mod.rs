@@ -78,6 +78,8 @@ pub struct HubLimits {
     pub rooms: usize,
     /// Bytes of all rooms' logs together.
     pub log_bytes: usize,
+    /// The longest rest of a busy room between two sweeps.
+    pub rest: Duration,
     /// What presence waits for.
     pub presence: PresenceTimes,
 }
@@ -133,7 +135,7 @@ impl Hub {
                     error.limit(self.limits.rooms as u64).hint("join a room that exists, or try later"),
                 ));
             }
-            let new = || Arc::new(Room::new(name.clone(), self.limits.presence));
+            let new = || Arc::new(Room::new(name.clone(), self.limits.presence, self.limits.rest));
             Arc::clone(rooms.entry(name.clone()).or_insert_with(new))
         };
         room.looked_up().get_or_try_init(|| self.look_up(&room)).await.map_err(unavailable)?;

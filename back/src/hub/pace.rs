@@ -19,22 +19,24 @@ const BUSY_FRAMES: u64 = 8;
 /// The least rest that is worth a timer, which is one millisecond coarse.
 const LEAST_REST: Duration = Duration::from_millis(1);
 
-/// The longest rest. It bounds what the largest room adds to the delay of a message.
-const LONGEST_REST: Duration = Duration::from_millis(5);
-
 const IDLE: u8 = 0;
 const SCHEDULED: u8 = 1;
 const RUNNING: u8 = 2;
 const RUNNING_DIRTY: u8 = 3;
 
 /// The pace of one room's sweeps.
-#[derive(Default)]
 pub struct Pace {
     state: AtomicU8,
+    longest_rest: Duration,
     rest_until: Mutex<Option<Instant>>,
 }
 
 impl Pace {
+    /// A room that is not swept. `longest_rest` bounds what resting adds to the delay of a message.
+    pub fn new(longest_rest: Duration) -> Self {
+        Self { state: AtomicU8::new(IDLE), longest_rest, rest_until: Mutex::default() }
+    }
+
     /// Asks for a sweep; `true` when the caller has to start it. Several calls share one.
     pub fn ask(&self) -> bool {
         let before = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| match state {
@@ -66,7 +68,7 @@ impl Pace {
 
     /// A sweep of so many frames took from `began` to `now`.
     pub fn rest(&self, frames: u64, began: Instant, now: Instant) {
-        let rest = (now - began).min(LONGEST_REST);
+        let rest = (now - began).min(self.longest_rest);
         let until = (frames >= BUSY_FRAMES && rest >= LEAST_REST).then(|| now + rest);
         *self.rest_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
     }
@@ -83,7 +85,7 @@ mod tests {
 
     #[test]
     fn several_asks_start_one_sweep() {
-        let pace = Pace::default();
+        let pace = Pace::new(Duration::from_millis(5));
         assert_eq!([pace.ask(), pace.ask(), pace.ask()], [true, false, false]);
         pace.begin();
         assert!(!pace.is_busy(Instant::now()) && !pace.end());
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_ask_during_a_sweep_has_another_one_follow() {
-        let pace = Pace::default();
+        let pace = Pace::new(Duration::from_millis(5));
         assert!(pace.ask());
         pace.begin();
         assert_eq!([pace.ask(), pace.ask()], [false, false]);
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_rest_follows_a_busy_sweep_and_is_as_long_as_it_but_five_milliseconds_at_most() {
-        let pace = Pace::default();
+        let pace = Pace::new(Duration::from_millis(5));
         let began = Instant::now();
         for (frames, sweep_us, rest_us) in [
             (8, 1_000, Some(1_000)),
@@ -122,8 +124,16 @@ mod tests {
     }
 
     #[test]
+    fn a_room_that_may_not_rest_does_not() {
+        let pace = Pace::new(Duration::ZERO);
+        let began = Instant::now();
+        pace.rest(64, began, began + Duration::from_millis(4));
+        assert_eq!(pace.rests_until(), None);
+    }
+
+    #[test]
     fn a_lone_message_never_waits_and_ends_a_busy_time() {
-        let pace = Pace::default();
+        let pace = Pace::new(Duration::from_millis(5));
         let began = Instant::now();
         assert_eq!(pace.rests_until(), None);
         pace.rest(64, began, began + Duration::from_millis(4));

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use shared::RoomName;
@@ -48,13 +49,13 @@ impl Drop for Coming {
 
 impl Room {
     /// A room that has not been looked up in history.
-    pub(super) fn new(name: RoomName, times: PresenceTimes) -> Self {
+    pub(super) fn new(name: RoomName, times: PresenceTimes, rest: Duration) -> Self {
         Self {
             name,
             looked_up: OnceCell::new(),
             log: Mutex::new(Log::new()),
             segments: Mutex::default(),
-            pace: Pace::default(),
+            pace: Pace::new(rest),
             swept: Notify::new(),
             coming: AtomicUsize::new(0),
             presence: Mutex::new(Presence::new(times)),

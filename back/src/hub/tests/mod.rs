@@ -46,7 +46,10 @@ impl Yard {
         let (history, writer, follow) = history::History::open(Arc::clone(&store) as Arc<dyn Store>);
         let mut tasks = JoinSet::new();
         let stopper = writer.start(&mut tasks);
-        let hub = Arc::new(Hub::new(history, HubLimits { rooms: 10, log_bytes: 0, presence }));
+        let hub = Arc::new(Hub::new(
+            history,
+            HubLimits { rooms: 10, log_bytes: 0, rest: Duration::from_millis(5), presence },
+        ));
         Self { hub, store, follow, _writer: (stopper, tasks) }
     }
 

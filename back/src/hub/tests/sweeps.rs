@@ -47,7 +47,7 @@ impl Guest {
 }
 
 fn room() -> Arc<Room> {
-    let room = Room::new(RoomName::lobby(), QUIET);
+    let room = Room::new(RoomName::lobby(), QUIET, Duration::ZERO);
     room.log().open(0, Vec::new());
     Arc::new(room)
 }
