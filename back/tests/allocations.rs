@@ -31,8 +31,8 @@ const COUNTED: u64 = 20;
 const SEGMENT: usize = 256;
 
 /// What a sweep of several segments allocates that one of a single segment does not, with one worker: the list of
-/// segments that the workers share, the number of the next one, and the set of the other workers.
-const SHARING: u64 = 3;
+/// segments that the workers share, and the number of the next one.
+const SHARING: u64 = 2;
 
 struct Crowd {
     hub: Arc<Hub>,

@@ -102,14 +102,16 @@ async fn sweep(room: &Arc<Room>) -> Flushed {
     }
     let workers = Handle::current().metrics().num_workers().min(segments.len());
     let lane = Lane { room: Arc::clone(room), head, segments: segments.into(), next: Arc::default() };
-    let mut others = JoinSet::new();
-    for _ in 1..workers {
-        others.spawn(lane.clone().run());
+    if workers < 2 {
+        return lane.run().await;
     }
-    let mut flushed = lane.run().await;
-    while let Some(other) = others.join_next().await {
+    // All of them as tasks: the one that is spawned last stays with this worker, each of the others is put where an idle
+    // worker takes it. Run from here, the first lane would keep the second one waiting on the same worker.
+    let mut lanes: JoinSet<Flushed> = (0..workers).map(|_| lane.clone().run()).collect();
+    let mut flushed = Flushed::none(head);
+    while let Some(lane) = lanes.join_next().await {
         // What a worker that failed has delivered is not known.
-        flushed = flushed.and(other.unwrap_or(Flushed::none(Place { offset: BEFORE_ALL, seq: 0 })));
+        flushed = flushed.and(lane.unwrap_or(Flushed::none(Place { offset: BEFORE_ALL, seq: 0 })));
     }
     flushed
 }
