@@ -1,11 +1,11 @@
 //! One client's conversation: hears messages, has the session decide, and carries its actions out against hub and
 //! history. It knows no WebSocket.
 
-use std::{pin::Pin, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 
 use shared::{
     Ask, CloseCode, ErrorBody, ErrorCode, MessageId, Name, OkBody, Person, RoomName, SUBPROTOCOL, ServerMessage,
-    SessionToken, limits,
+    limits,
     server::{Limits, Page, Welcome},
 };
 
@@ -61,6 +61,8 @@ pub struct Talk {
     yard: Arc<Yard>,
     outlet: Arc<Outlet>,
     session: Session,
+    /// Whether this is one of the people of its rooms.
+    presence: bool,
     /// Few, so they are looked through.
     memberships: Vec<Membership>,
     /// Dropped after the memberships, so that the session is held as long as it is somewhere.
@@ -97,7 +99,8 @@ impl Speech {
         registration: Registration,
         room: RoomName,
     ) -> Result<Self, IdentityError> {
-        let mut talk = Box::new(Talk::begin(yard, outlet, registration, None, None, "plain").await?);
+        let hello = Hello { name: None, session: None, presence: true, rooms: BTreeMap::new() };
+        let (mut talk, _) = Talk::begin(yard, outlet, registration, hello, "plain").await?;
         talk.join(None, room, Ask::Default).await;
         Ok(Self::Plain(talk))
     }
@@ -165,9 +168,8 @@ impl Guest {
     async fn enter(self, hello: Hello) -> Option<Box<Talk>> {
         let Self { yard, outlet, registration, .. } = self;
         outlet.vitals().said_hello();
-        let Hello { name, session, rooms } = hello;
-        let mut talk = match Talk::begin(yard, Arc::clone(&outlet), registration, session, name, SUBPROTOCOL).await {
-            Ok(talk) => Box::new(talk),
+        let (mut talk, rooms) = match Talk::begin(yard, Arc::clone(&outlet), registration, hello, SUBPROTOCOL).await {
+            Ok(begun) => begun,
             Err(error) => {
                 tracing::error!(conn = outlet.connection(), %error, "no identity for a client");
                 outlet.close(CloseCode::Internal, None);
@@ -190,15 +192,15 @@ impl Guest {
 }
 
 impl Talk {
-    /// Meets somebody and says welcome.
+    /// Meets somebody and says welcome; gives back where they want to go.
     async fn begin(
         yard: Arc<Yard>,
         outlet: Arc<Outlet>,
         mut registration: Registration,
-        session: Option<SessionToken>,
-        name: Option<Name>,
+        hello: Hello,
         protocol: &str,
-    ) -> Result<Self, IdentityError> {
+    ) -> Result<(Box<Self>, BTreeMap<RoomName, Ask>), IdentityError> {
+        let Hello { name, session, presence, rooms: wanted } = hello;
         let may_be_known = session.is_some();
         let token = session.map_or_else(identity::new_session, Ok)?;
         let user = identity::user_of(&token)?;
@@ -211,7 +213,7 @@ impl Talk {
         } else {
             None
         };
-        let arrival = registration.identify(&user, name, stored, yard.limits.sends());
+        let arrival = registration.identify(&user, name, stored, yard.limits.sends(), presence);
         let SessionLimits { text_bytes, rooms, sends_per_second } = yard.limits;
         outlet.say(&ServerMessage::Welcome(Box::new(Welcome {
             server: SERVER.to_owned(),
@@ -228,13 +230,14 @@ impl Talk {
         })));
         let person = Person { user, name: arrival.name };
         let session = Session::new(person.clone(), yard.limits, arrival.sends);
-        let talk = Self { yard, outlet, session, memberships: Vec::new(), _registration: registration };
+        let talk = Self { yard, outlet, session, presence, memberships: Vec::new(), _registration: registration };
+        let talk = Box::new(talk);
         if arrival.is_new_name
             && let Some(append) = talk.append(None, Change::Remember(person))
         {
             talk.append_in_turn(append).await;
         }
-        Ok(talk)
+        Ok((talk, wanted))
     }
 
     /// What to do about a line.
@@ -363,7 +366,7 @@ impl Talk {
         // The room's own word for its name: everybody in it shares that one.
         self.session.joined(room.name());
         let (before, person) = (self.take_membership(&name), self.session.person().clone());
-        match self.yard.hub.enter(room, &self.outlet, person, &ask, before).await {
+        match self.yard.hub.enter(room, &self.outlet, person, self.presence, &ask, before).await {
             Ok(Some(membership)) => {
                 if self.memberships.is_empty() {
                     // Most are in one room.

@@ -117,6 +117,8 @@ pub struct Hello {
     pub name: Option<Name>,
     /// The secret of an earlier connection.
     pub session: Option<SessionToken>,
+    /// Whether it is one of the people.
+    pub presence: bool,
     /// Where to go at once.
     pub rooms: BTreeMap<RoomName, Ask>,
 }
@@ -128,7 +130,9 @@ impl Newcomer {
     /// What to do about anything else.
     pub fn hear(&mut self, text: &str) -> Result<Hello, Vec<Action>> {
         match ClientMessage::parse(text) {
-            Ok(ClientMessage::Hello { name, session, ticket: _, rooms }) => Ok(Hello { name, session, rooms }),
+            Ok(ClientMessage::Hello { name, session, ticket: _, presence, rooms }) => {
+                Ok(Hello { name, session, presence, rooms })
+            }
             Ok(other) => {
                 let error = ErrorBody::new(ErrorCode::BadField, "the first message of chat.v1 is hello").field("type");
                 let error = error.id(other.id().cloned()).hint(r#"{"type":"hello","name":"kim","rooms":{"lobby":{}}}"#);

@@ -75,7 +75,7 @@ impl Crowd {
             let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let wire = Wire::Tcp(listener.accept().await.unwrap().0);
             let outlet = Arc::new(Outlet::new(n as u64 + 1, wire, true, Vitals::new(false)));
-            let entered = crowd.hub.enter(Arc::clone(&room), &outlet, person(n), &Ask::Default, None).await;
+            let entered = crowd.hub.enter(Arc::clone(&room), &outlet, person(n), true, &Ask::Default, None).await;
             crowd._members.push(entered.ok().unwrap().unwrap());
             let (hub, writes) = (Arc::clone(&crowd.hub), Arc::clone(&outlet));
             crowd._tasks.spawn(async move {

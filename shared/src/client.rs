@@ -27,6 +27,10 @@ pub enum ClientMessage {
         /// A signed ticket, where back asks for one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ticket: Option<String>,
+        /// Whether to be one of the people of a room. Who is not is counted and listed nowhere, and neither replaces
+        /// nor is replaced by another connection of the same session: a page's reader or a script beside a person.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        presence: bool,
         /// Rooms to join at once; at most [`limits::ROOMS_PER_CONNECTION`].
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         rooms: BTreeMap<RoomName, Ask>,
@@ -174,6 +178,15 @@ pub enum ClientMessage {
     },
     /// I go, and shall not be back: presence leaves at once.
     Quit {},
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// What a join wants to see of a room's past.

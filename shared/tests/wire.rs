@@ -49,11 +49,12 @@ fn server(text: &str, message: ServerMessage) {
 #[test]
 fn hello_says_who_and_where() {
     client(
-        r#"{"type":"hello","name":"민수","session":"4fQm1zX8Jw0cK7sYh2LbNg","ticket":"t","rooms":{"dev":{"last":10},"lobby":{"epoch":"k3J9xQ2a","seq":41},"회의":{}}}"#,
+        r#"{"type":"hello","name":"민수","session":"4fQm1zX8Jw0cK7sYh2LbNg","ticket":"t","presence":false,"rooms":{"dev":{"last":10},"lobby":{"epoch":"k3J9xQ2a","seq":41},"회의":{}}}"#,
         ClientMessage::Hello {
             name: Some(name("민수")),
             session: Some(token()),
             ticket: Some("t".to_owned()),
+            presence: false,
             rooms: BTreeMap::from([
                 (RoomName::parse("dev").unwrap(), Ask::Last(10)),
                 (room(), Ask::Resume(Position { epoch: epoch(), seq: 41 })),
@@ -63,7 +64,7 @@ fn hello_says_who_and_where() {
     );
     client(
         r#"{"type":"hello"}"#,
-        ClientMessage::Hello { name: None, session: None, ticket: None, rooms: BTreeMap::new() },
+        ClientMessage::Hello { name: None, session: None, ticket: None, presence: true, rooms: BTreeMap::new() },
     );
 }
 

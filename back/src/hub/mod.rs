@@ -99,6 +99,8 @@ pub struct Membership {
     room: Arc<Room>,
     member: Arc<Member>,
     person: Person,
+    /// Whether this person has a seat among the people.
+    present: bool,
     inside: bool,
 }
 
@@ -185,7 +187,8 @@ impl Hub {
         Ok(newest.into())
     }
 
-    /// Lets somebody into a room: says `joined` and the gaps, and has the outlet catch up from there. `before` is the
+    /// Lets somebody into a room: says `joined` and the gaps, and has the outlet catch up from there. Only who is
+    /// `present` is one of the room's people. `before` is the
     /// membership that this one follows, if there was one. `None` when the connection is ending: it must not take the
     /// seat of the one that replaced it.
     ///
@@ -196,6 +199,7 @@ impl Hub {
         room: Arc<Room>,
         outlet: &Arc<Outlet>,
         person: Person,
+        present: bool,
         ask: &Ask,
         mut before: Option<Membership>,
     ) -> Result<Option<Membership>, Unavailable> {
@@ -216,7 +220,9 @@ impl Hub {
             if let Some(before) = before.take() {
                 before.hand_over();
             }
-            presence.join(&person.user, &person.name, outlet.connection(), Instant::now());
+            if present {
+                presence.join(&person.user, &person.name, outlet.connection(), Instant::now());
+            }
             // While presence is locked nothing is told of it, so what follows `head` in the log follows this state.
             let head = room.log().head();
             bounds.top = head.seq;
@@ -241,7 +247,7 @@ impl Hub {
         });
         // Where nothing followed it, the membership before ends here, with the grace of a lost connection.
         drop(before);
-        Ok(inside.then_some(Membership { room, member, person, inside }))
+        Ok(inside.then_some(Membership { room, member, person, present, inside }))
     }
 
     /// Hands a committed batch to everybody: the answers first, so that `ok` comes before the sender's own copy.
@@ -389,6 +395,9 @@ impl Membership {
 
     /// Passes on that this person is typing.
     pub fn typing(&self) {
+        if !self.present {
+            return;
+        }
         let message = ServerMessage::Typing {
             room: self.room.name().clone(),
             user: self.person.user.clone(),
@@ -400,6 +409,9 @@ impl Membership {
     /// Changes this person's name in the room.
     pub fn rename(&mut self, name: &shared::Name) {
         self.person.name = name.clone();
+        if !self.present {
+            return;
+        }
         news::with_presence(&self.room, |presence| presence.rename(&self.person.user, name, Instant::now()));
     }
 
@@ -417,6 +429,9 @@ impl Membership {
     fn end(&mut self, at_once: bool) {
         if std::mem::take(&mut self.inside) {
             sweep::leave(&self.room, &self.member);
+            if !self.present {
+                return;
+            }
             let connection = self.member.outlet().connection();
             news::with_presence(&self.room, |presence| {
                 presence.leave(&self.person.user, connection, at_once, Instant::now());

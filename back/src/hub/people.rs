@@ -112,27 +112,30 @@ impl People {
 
 impl Registration {
     /// Says who speaks on this connection; `stored` is the name that history remembers, `fresh` what a session that is
-    /// not known may send. Another connection of the same session is closed: the newest wins.
+    /// not known may send. Another connection of the same session is closed: the newest wins. Who is not `present`
+    /// speaks beside that connection, and leaves it and the name that is known of them alone.
     pub fn identify(
         &mut self,
         user: &UserId,
         name: Option<Name>,
         stored: Option<Name>,
         fresh: SharedBucket,
+        present: bool,
     ) -> Arrival {
         let mut sessions = self.people.sessions();
         let before = sessions.remove(user);
-        let (known, sends, replaced) = match before {
-            Some(session) => (Some(session.name), session.sends, session.held.ok()),
-            None => (stored, fresh, None),
+        let (known, sends, held) = match before {
+            Some(session) => (Some(session.name), session.sends, session.held),
+            None => (stored, fresh, Err(Instant::now())),
         };
         let resumed = known.is_some();
-        let is_new_name = name.is_some() && name != known;
-        let name = name.or(known).unwrap_or_else(|| Name::guest(user));
-        let held = Ok(Arc::clone(&self.outlet));
-        sessions.insert(user.clone(), Session { name: name.clone(), sends: sends.clone(), held });
+        let is_new_name = present && name.is_some() && name != known;
+        let name = name.or_else(|| known.clone()).unwrap_or_else(|| Name::guest(user));
+        let kept = known.filter(|_| !present).unwrap_or_else(|| name.clone());
+        let (held, replaced) = if present { (Ok(Arc::clone(&self.outlet)), held.ok()) } else { (held, None) };
+        sessions.insert(user.clone(), Session { name: kept, sends: sends.clone(), held });
         drop(sessions);
-        self.user = Some(user.clone());
+        self.user = present.then(|| user.clone());
         if let Some(outlet) = replaced {
             outlet.close(CloseCode::Replaced, None);
         }

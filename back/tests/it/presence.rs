@@ -28,6 +28,43 @@ async fn coming_and_quitting_are_seen_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_hides_from_presence_reads_and_speaks_and_is_counted_nowhere() {
+    let server = TestServer::with(&FAST);
+    let (mut kim, welcome) = Client::hello(server.address, "kim", json!({"dev": {}})).await;
+    kim.until("synced").await;
+    let mut script = Client::chat(server.address).await;
+    let session = &welcome["session"];
+    script
+        .send(json!({"type": "hello", "session": session, "name": "kim-bot", "presence": false, "rooms": {"dev": {}}}))
+        .await;
+    let greeted = script.next().await;
+    assert_eq!((&greeted["user"], &greeted["name"]), (&welcome["user"], &json!("kim-bot")));
+    let joined = script.until("joined").await;
+    assert_eq!((&joined["count"], &joined["users"][0]["name"]), (&json!(1), &json!("kim")));
+    script.until("synced").await;
+    script.send(json!({"type": "typing", "room": "dev"})).await;
+    let ok = script.ask(json!({"type": "send", "id": "1", "room": "dev", "text": "built"})).await;
+    assert_eq!(ok["type"], "ok");
+    // The tab of the same session was not replaced, and hears both; of its script it hears nothing else.
+    let heard = kim.find(|heard| heard["type"] != "presence" || heard["count"] != 1).await;
+    assert_eq!(
+        (&heard["type"], &heard["name"], &heard["user"]),
+        (&json!("message"), &json!("kim-bot"), &welcome["user"])
+    );
+    kim.send(json!({"type": "send", "id": "2", "room": "dev", "text": "thanks"})).await;
+    assert_eq!(script.find(|heard| heard["text"] == "thanks").await["name"], "kim");
+    // Its going takes nobody's seat either; the next delta after it is about somebody else.
+    script.send(json!({"type": "quit"})).await;
+    script.until("bye").await;
+    let _lee = Client::in_room(server.address, "lee", "dev").await;
+    let delta = kim.find(|delta| delta["type"] == "presence" && delta["count"] != 1).await;
+    assert_eq!((&delta["count"], names(&delta, "left")), (&json!(2), Vec::<String>::new()));
+    assert!(names(&delta, "joined").iter().all(|name| name == "kim" || name == "lee"), "{delta}");
+    let who = kim.ask(json!({"type": "who", "id": "3", "room": "dev"})).await;
+    assert_eq!(who["count"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_is_gone_after_the_grace_however_it_ended() {
     let server = TestServer::with(&FAST);
     let mut kim = Client::in_room(server.address, "kim", "dev").await;

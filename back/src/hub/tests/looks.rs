@@ -41,7 +41,7 @@ async fn a_crowd_that_comes_back_costs_history_one_look() {
         crowd.spawn(async move {
             let room = hub.open(&RoomName::lobby()).await.ok().unwrap();
             let seq = 3 * n as u64;
-            let membership = hub.enter(room, &connect(&hub).1, person(n), &resume(seq), None).await.unwrap();
+            let membership = hub.enter(room, &connect(&hub).1, person(n), true, &resume(seq), None).await.unwrap();
             assert!(membership.is_some_and(|membership| membership.room().log().locate(seq).is_some()));
         });
     }
@@ -102,11 +102,13 @@ async fn whoever_comes_in_over_history_is_told_who_came_meanwhile() {
     room.log().trim(0);
     let (script, outlet, task) = connect(&yard.hub);
     task.abort();
-    let _newcomer = yard.hub.enter(Arc::clone(&room), &outlet, person(1), &resume(600), None).await.unwrap().unwrap();
+    let _newcomer =
+        yard.hub.enter(Arc::clone(&room), &outlet, person(1), true, &resume(600), None).await.unwrap().unwrap();
     // Somebody else comes before the newcomer is told anything.
     let head = room.log().head();
     let other = connect(&yard.hub).1;
-    let _other = yard.hub.enter(Arc::clone(&room), &other, person(2), &Ask::Last(0), None).await.unwrap().unwrap();
+    let _other =
+        yard.hub.enter(Arc::clone(&room), &other, person(2), true, &Ask::Last(0), None).await.unwrap().unwrap();
     until(|| room.log().head() != head).await;
     let (hub, writes) = (Arc::clone(&yard.hub), Arc::clone(&outlet));
     tokio::spawn(async move { connection::write(&writes, hub.history()).await });

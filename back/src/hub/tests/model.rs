@@ -111,7 +111,7 @@ impl World {
         };
         let client = &mut self.clients[number];
         let (room, before) = (Arc::clone(&self.room), client.membership.take());
-        let entered = self.yard.hub.enter(room, &client.outlet, person(number), &ask, before).await;
+        let entered = self.yard.hub.enter(room, &client.outlet, person(number), true, &ask, before).await;
         client.membership = entered.ok().unwrap();
         if client.membership.is_some() {
             client.visits.push(Visit { ask, left_at: None });

@@ -29,7 +29,7 @@ async fn a_storm_of_ten_thousand_gets_exactly_what_it_missed_from_the_log() {
             let _permit = permits.acquire().await.unwrap();
             let (script, outlet, _) = connect(&hub);
             let ask = resume((KEPT - MISSED) as u64);
-            let membership = hub.enter(room, &outlet, person(n), &ask, None).await.unwrap().unwrap();
+            let membership = hub.enter(room, &outlet, person(n), true, &ask, None).await.unwrap().unwrap();
             let mut written = Vec::new();
             until(|| {
                 written.extend(script.take());

@@ -15,7 +15,7 @@ async fn what_comes_in_one_tick_leaves_in_few_sends() {
     // The publishers are in the room too; they are answered before they read what they said.
     for n in 0..2 * PUBLISHERS {
         let (script, outlet, _) = connect(&yard.hub);
-        let membership = yard.hub.enter(Arc::clone(&room), &outlet, person(n), &Ask::Default, None).await;
+        let membership = yard.hub.enter(Arc::clone(&room), &outlet, person(n), true, &Ask::Default, None).await;
         clients.push((script, outlet, membership.ok().unwrap()));
     }
     let is_synced = |script: &Script| contains(&script.take(), "synced");

@@ -55,7 +55,8 @@ impl Link {
             Ok(Self { websocket })
         });
         let mut link = opened.await.unwrap_or(Err(Over::default()))?;
-        let hello = ClientMessage::Hello { name: None, session: Some(session.clone()), ticket: None, rooms };
+        let session = Some(session.clone());
+        let hello = ClientMessage::Hello { name: None, session, ticket: None, presence: true, rooms };
         link.send(&hello).await?;
         Ok(link)
     }
