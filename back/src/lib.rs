@@ -23,7 +23,6 @@ pub mod socket;
 
 use std::{
     io,
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -40,6 +39,7 @@ use heartbeat::{Patience, Verdict};
 use history::{Fatal, Follow, History, Memory, Sqlite, Store, Writer};
 use hub::{Hub, People, Receipt};
 use listener::Entrance;
+pub use listener::listen;
 use shared::CloseCode;
 
 /// How long the end waits for what is being written.
@@ -218,20 +218,6 @@ fn beat(people: &People, patience: &Patience, now: Instant) {
             Verdict::Abort => outlet.abort(),
         }
     }
-}
-
-/// Opens the listening socket.
-///
-/// # Errors
-/// When the address cannot be had, as when another process has it.
-pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A server that was killed may be started again at once.
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(listener::BACKLOG)?;
-    Ok(socket.into())
 }
 
 /// Raises the limit of open descriptors as far as it goes without privileges; each connection is one.

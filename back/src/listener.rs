@@ -10,6 +10,7 @@ use std::{
 };
 
 use shared::CloseCode;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -38,7 +39,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const REFUSALS: usize = 64;
 
 /// Waiting connections that the kernel holds; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
-pub const BACKLOG: i32 = 4096;
+const BACKLOG: i32 = 4096;
 
 /// Unsent bytes that a socket takes. By default a stalled client hides up to 4 MB in the kernel.
 const NOT_SENT_BYTES: u32 = 32 * 1024;
@@ -151,7 +152,8 @@ fn serve(
 
 /// Reads a head, answers it, and makes a client of whoever may come in.
 async fn enter(mut stream: TcpStream, address: SocketAddr, entrance: Arc<Entrance>) -> Option<Entered> {
-    if let Err(error) = prepare(&stream, &entrance.patience) {
+    #[cfg(not(target_os = "linux"))]
+    if let Err(error) = prepare(&socket2::SockRef::from(&stream), &entrance.patience) {
         tracing::debug!(%error, "a new connection is gone already");
         return None;
     }
@@ -209,8 +211,24 @@ async fn converse(stream: TcpStream, way: Way, rest: Vec<u8>, entrance: &Entranc
     Some((outlet, frames, speech))
 }
 
-fn prepare(stream: &TcpStream, patience: &Patience) -> io::Result<()> {
-    let socket = socket2::SockRef::from(stream);
+/// Opens the listening socket.
+///
+/// # Errors
+/// When the address cannot be had, as when another process has it.
+pub fn listen(address: SocketAddr, patience: &Patience) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that was killed may be started again at once.
+    socket.set_reuse_address(true)?;
+    // On Linux a connection begins as a copy of the socket that it came to: set once here, the options cost no
+    // connection three system calls.
+    prepare(&socket, patience)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Sets what every connection's socket needs.
+fn prepare(socket: &Socket, patience: &Patience) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
     {
@@ -253,4 +271,29 @@ fn decide(head: &[u8], origins: &[AllowedOrigin]) -> Result<(Way, Reply), Reply>
     let mut space = Head::space();
     let head = Head::parse(head, &mut space)?;
     handshake::decide(&head, origins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_connection_has_the_options_of_the_socket_that_it_came_to() {
+        let patience = Patience {
+            ping_after: Duration::from_secs(25),
+            dead_after: Duration::from_secs(40),
+            hello: Duration::from_secs(10),
+            stall: Duration::from_secs(7),
+            partial: Duration::from_secs(30),
+            close: Duration::from_secs(1),
+        };
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)), &patience).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), NOT_SENT_BYTES);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(7) + AFTER_STALL));
+    }
 }

@@ -79,8 +79,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     log.log_internal_errors(false).init();
     raise_descriptor_limit();
     let address = config.listen;
+    let patience = config.patience;
     let server = Server::build(config).map_err(sentence)?;
-    let listener = listen(address).with_context(|| {
+    let listener = listen(address, &patience).with_context(|| {
         format!("cannot listen on {address}; is another back running? --listen or BACK_LISTEN takes another address")
     })?;
     let shutdown = CancellationToken::new();

@@ -24,7 +24,7 @@ impl TestServer {
         let data = tempfile::tempdir().unwrap();
         let mut config = Config::from_args(&[&["--listen", "127.0.0.1:0", "--drain", "0.5"], flags].concat()).unwrap();
         config.data = data.path().to_owned();
-        let listener = listen(config.listen).unwrap();
+        let listener = listen(config.listen, &config.patience).unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let server = Server::build(config).unwrap();
