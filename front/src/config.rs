@@ -17,7 +17,15 @@ pub struct Config {
     #[arg(long, env = "FRONT_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Where browsers find the chat server [default: ws://<host of the request>:3000]
+    /// Certificate chain for TLS, as a PEM file; the port then speaks https:// only. Read anew when the file changes
+    #[arg(long, env = "FRONT_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, as a PEM file without a password
+    #[arg(long, env = "FRONT_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Where browsers find the chat server [default: ws://<host of the request>:3000, wss:// with --tls-cert]
     #[arg(long, env = "FRONT_PUBLIC_BACK_URL")]
     pub public_back_url: Option<BackUrl>,
 
@@ -31,7 +39,7 @@ pub struct Config {
 }
 
 /// Frameworks speak up when something is wrong; the program says what it does.
-const LOG: &str = "warn,front=info";
+const LOG: &str = "warn,front=info,service=info";
 
 impl Config {
     /// Reads the process's arguments and environment; on `--help` or a mistake it prints and exits, as clap does.
@@ -45,6 +53,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls_cert: None,
+            tls_key: None,
             public_back_url: None,
             assets: default_assets(),
             log: LOG.to_owned(),
@@ -72,6 +82,14 @@ mod tests {
     fn a_back_address_that_would_break_the_policy_is_refused() {
         for bad in ["ws://a;script-src *", "ws://a b", "http://a", "ws://", "ws://a:99999", "ws://a/'x'"] {
             assert!(Config::try_parse_from(["front", "--public-back-url", bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn half_of_a_certificate_is_refused() {
+        for (given, missing) in [("--tls-cert", "--tls-key"), ("--tls-key", "--tls-cert")] {
+            let error = Config::try_parse_from(["front", given, "file.pem"]).unwrap_err().to_string();
+            assert!(error.contains(&format!("{missing} <FILE>")), "{error}");
         }
     }
 }

@@ -60,7 +60,7 @@ fn back_of(request: &ServiceRequest) -> Option<BackUrl> {
         return None;
     }
     let configured = request.app_data::<web::Data<Option<BackUrl>>>().and_then(|back| back.as_ref().as_ref());
-    Some(configured.cloned().unwrap_or_else(|| BackUrl::beside(&host)))
+    Some(configured.cloned().unwrap_or_else(|| BackUrl::beside(request.app_config().secure(), &host)))
 }
 
 fn put(headers: &mut HeaderMap, policy: &str) {

@@ -91,9 +91,14 @@ pub struct BackUrl {
 }
 
 impl BackUrl {
-    /// The usual place: the host that the browser asked for the page, on port 3000.
-    pub fn beside(host: &Host) -> Self {
-        Self { scheme: "ws", host: Host { port: Some(BACK_PORT), ..host.clone() }, path: String::new() }
+    /// The usual place: the host that the browser asked for the page, on port 3000. A page that came by TLS may only
+    /// talk by TLS (Mixed Content, section 5.1).
+    pub fn beside(secure: bool, host: &Host) -> Self {
+        Self {
+            scheme: if secure { "wss" } else { "ws" },
+            host: Host { port: Some(BACK_PORT), ..host.clone() },
+            path: String::new(),
+        }
     }
 
     /// How a content security policy names it. Such a policy has no grammar for IPv6 addresses (CSP3, `host-part`), so
@@ -136,7 +141,7 @@ mod tests {
     use super::*;
 
     fn beside(host: &str) -> String {
-        BackUrl::beside(&Host::parse(host).unwrap()).to_string()
+        BackUrl::beside(false, &Host::parse(host).unwrap()).to_string()
     }
 
     #[test]
@@ -145,6 +150,8 @@ mod tests {
         assert_eq!(beside("192.168.0.7"), "ws://192.168.0.7:3000");
         assert_eq!(beside("[::1]:8080"), "ws://[::1]:3000");
         assert_eq!(beside("Chat.Example.ORG"), "ws://chat.example.org:3000");
+        let host = Host::parse("chat.example.org").unwrap();
+        assert_eq!(BackUrl::beside(true, &host).to_string(), "wss://chat.example.org:3000");
     }
 
     #[test]

@@ -7,21 +7,25 @@ pub mod headers;
 pub mod host;
 pub mod pages;
 mod routes;
-pub mod shutdown;
 pub mod words;
 
-use std::{io, net::TcpListener, path::PathBuf};
+use std::{io, net::TcpListener, path::PathBuf, time::Duration};
 
 use actix_web::{App, HttpServer, middleware, web};
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 use host::BackUrl;
 use pages::Pages;
+use service::tls::{Certificate, Files, LOOK_EVERY};
 
 /// Seconds that requests in progress get after the shutdown began. Pages take milliseconds; assets on a slow line a
 /// little longer.
 const DRAIN_SECONDS: u64 = 5;
+
+/// Time for a TLS handshake, as `back` gives it.
+const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// What every worker shares, made once.
 #[derive(Clone)]
@@ -34,13 +38,15 @@ struct State {
 pub struct Server {
     state: State,
     assets: PathBuf,
+    certificate: Option<Certificate>,
 }
 
 impl Server {
-    /// Compiles the templates and loads the words.
+    /// Compiles the templates, loads the words and reads the certificate.
     ///
     /// # Errors
-    /// When a template or a table of words is broken, or the folder of assets is missing.
+    /// When a template or a table of words is broken, the folder of assets is missing, or there is no certificate where
+    /// one was named.
     pub fn new(config: Config) -> anyhow::Result<Self> {
         anyhow::ensure!(
             config.assets.is_dir(),
@@ -48,7 +54,15 @@ impl Server {
             config.assets.display()
         );
         let pages = web::Data::new(Pages::new()?);
-        Ok(Self { state: State { pages, back: web::Data::new(config.public_back_url) }, assets: config.assets })
+        let files = Files::of(config.tls_cert, config.tls_key);
+        let certificate = files.map(Certificate::open).transpose().context("no TLS")?;
+        let state = State { pages, back: web::Data::new(config.public_back_url) };
+        Ok(Self { state, assets: config.assets, certificate })
+    }
+
+    /// The certificate, for whoever wants it read anew; `None` without TLS.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.certificate.clone()
     }
 
     /// Serves on `listener` until `shutdown` is cancelled, then finishes what is in progress.
@@ -56,7 +70,7 @@ impl Server {
     /// # Errors
     /// When the listener cannot be used.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        let Self { state, assets } = self;
+        let Self { state, assets, certificate } = self;
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.pages.clone())
@@ -69,9 +83,18 @@ impl Server {
                 .wrap(middleware::from_fn(headers::guard))
         })
         .disable_signals()
-        .shutdown_timeout(DRAIN_SECONDS)
-        .listen(listener)?
+        .shutdown_timeout(DRAIN_SECONDS);
+        let server = match &certificate {
+            Some(certificate) => {
+                let tls = certificate.server().map_err(io::Error::other)?;
+                server.tls_handshake_timeout(TLS_HANDSHAKE).listen_rustls_0_23(listener, tls)?
+            }
+            None => server.listen(listener)?,
+        }
         .run();
+        if let Some(certificate) = certificate {
+            tokio::spawn(certificate.watch(LOOK_EVERY, shutdown.clone()));
+        }
 
         let handle = server.handle();
         let watch = async {

@@ -3,7 +3,8 @@
 use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
-use front::{Config, Server, shutdown};
+use front::{Config, Server};
+use service::{exposure, signals};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -32,9 +33,15 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let server = Server::new(config)?;
 
     let stop = CancellationToken::new();
-    shutdown::on_signal(stop.clone())?;
+    signals::stop_on_signal(stop.clone())?;
+    let certificate = server.certificate();
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    exposure::warn_if_readable(address, certificate.is_some());
+    if let Some(certificate) = certificate {
+        signals::on_hangup(move || certificate.reload())?;
+    }
     // Scripts and tests wait for exactly this line; a closed standard error is no reason to stop.
-    let _ = writeln!(std::io::stderr(), "listening on http://{address}");
+    let _ = writeln!(std::io::stderr(), "listening on {scheme}://{address}");
     server.run(listener, stop).await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! From signals to a token. It knows nothing of the server: whoever holds the token decides what stopping means.
+//! From signals to what they mean. It knows nothing of a server: whoever holds the token decides what stopping is.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -11,8 +11,8 @@ const INTERRUPTED: i32 = 130;
 /// Cancels `token` on the first SIGINT or SIGTERM; a second one ends the process at once.
 ///
 /// # Errors
-/// When the signal handlers cannot be installed.
-pub fn on_signal(token: CancellationToken) -> io::Result<()> {
+/// When the system takes no signal handlers.
+pub fn stop_on_signal(token: CancellationToken) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -21,6 +21,22 @@ pub fn on_signal(token: CancellationToken) -> io::Result<()> {
         token.cancel();
         either(&mut interrupt, &mut terminate).await;
         std::process::exit(INTERRUPTED);
+    });
+    Ok(())
+}
+
+/// Calls `again` on every SIGHUP, where it may wait for a disk. Until this is called, SIGHUP ends the process, as a closed terminal wants it.
+///
+/// # Errors
+/// When the system takes no signal handlers.
+pub fn on_hangup(again: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let again = Arc::new(again);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let again = Arc::clone(&again);
+            _ = tokio::task::spawn_blocking(move || again()).await;
+        }
     });
     Ok(())
 }

@@ -1,0 +1,6 @@
+//! What Madang's two processes need from the machine they run on: certificates and signals. It knows neither pages nor
+//! chat. The words that both speak are in `shared`, which is pure and does not depend on this.
+
+pub mod exposure;
+pub mod signals;
+pub mod tls;
