@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use service::tls::Files;
 use shared::{RoomName, limits};
 
 use crate::{
@@ -32,6 +33,14 @@ struct Args {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, env = "BACK_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
     listen: SocketAddr,
+
+    /// Certificate chain for TLS, as a PEM file; the port then speaks wss:// only. Read anew when the file changes
+    #[arg(long, env = "BACK_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, as a PEM file without a password
+    #[arg(long, env = "BACK_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 
     /// Directory of what is kept: the file chat.db
     #[arg(long, env = "BACK_DATA", default_value = "./data", value_name = "DIRECTORY", global = true)]
@@ -242,6 +251,8 @@ pub enum HistoryKind {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The certificate's files; `None` is without TLS.
+    pub tls: Option<Files>,
     /// Threads that serve connections; `None` is one for each CPU that the process may use.
     pub workers: Option<usize>,
     /// Where history is kept.
@@ -288,6 +299,7 @@ impl From<Args> for Config {
         let none_is_all = |limit| if limit == 0 { usize::MAX } else { limit };
         Self {
             listen: args.listen,
+            tls: Files::of(args.tls_cert, args.tls_key),
             workers: args.worker_threads,
             history: args.history,
             data: args.data,
@@ -405,6 +417,8 @@ mod tests {
             (["--worker-threads", "1025"], "threads from 1 to 1024"),
             (["--worker-threads", "all"], "threads from 1 to 1024"),
             (["--rest-ms", "1001"], "1001 is not in 0..=1000"),
+            (["--tls-cert", "cert.pem"], "--tls-key <FILE>"),
+            (["--tls-key", "key.pem"], "--tls-cert <FILE>"),
         ] {
             let error = Config::from_args(&args).unwrap_err();
             assert!(error.contains(hint), "{error}");

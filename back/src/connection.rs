@@ -137,14 +137,12 @@ pub(crate) async fn write(outlet: &Outlet, history: &History) {
 /// Sends FIN and reads until the peer's, or not for long. Closing a socket with unread bytes in it sends a reset, which
 /// may overtake the Close frame and take its code from the client.
 async fn linger(outlet: &Outlet, goodbye: Duration) {
-    let stream = outlet.stream();
-    if socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write).is_err() {
-        return;
+    if outlet.wire().finish().is_ok() {
+        discard(outlet.wire().stream(), goodbye).await;
     }
-    discard(stream, goodbye).await;
 }
 
-/// Reads and forgets until the peer has nothing more to say.
+/// Reads and forgets until the peer has nothing more to say; under TLS without deciphering it.
 pub(crate) async fn discard(stream: &tokio::net::TcpStream, at_most: Duration) {
     // Outside the future: a buffer in it would be part of every connection's task from its beginning.
     fn read_some(stream: &tokio::net::TcpStream) -> io::Result<usize> {

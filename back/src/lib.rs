@@ -20,6 +20,7 @@ pub mod scanner;
 pub mod session;
 pub mod shutdown;
 pub mod socket;
+pub mod tls;
 
 use std::{
     io,
@@ -40,6 +41,7 @@ use history::{Fatal, Follow, History, Memory, Sqlite, Store, Writer};
 use hub::{Hub, People, Receipt};
 use listener::Entrance;
 pub use listener::listen;
+use service::tls::{Certificate, LOOK_EVERY, TlsError};
 use shared::CloseCode;
 
 /// How long the end waits for what is being written.
@@ -51,6 +53,7 @@ pub struct Server {
     hub: Arc<Hub>,
     writer: Writer<Receipt>,
     follow: Follow<Receipt>,
+    certificate: Option<Certificate>,
 }
 
 /// Why there is no server.
@@ -62,22 +65,31 @@ pub enum BuildError {
     /// The system gives no random bytes.
     #[error(transparent)]
     Identity(#[from] identity::IdentityError),
+    /// There is no certificate.
+    #[error("no TLS: {0}")]
+    Tls(#[from] TlsError),
 }
 
 impl Server {
-    /// Builds a server, and opens its history.
+    /// Builds a server, reads its certificate, and opens its history.
     ///
     /// # Errors
-    /// When history cannot be opened, or the system gives no random bytes.
+    /// When certificate or history cannot be opened, or the system gives no random bytes.
     pub fn build(config: Config) -> Result<Self, BuildError> {
         sabotage::plan(&config.sabotage);
+        let certificate = config.tls.clone().map(Certificate::open).transpose()?;
         let store: Arc<dyn Store> = match config.history {
             HistoryKind::Memory => Arc::new(Memory::new(identity::new_epoch()?, config.memory)),
             HistoryKind::Sqlite => Arc::new(Sqlite::open(&config.data, config.sqlite)?),
         };
         let (history, writer, follow) = History::open(store);
         let hub = Arc::new(Hub::new(history, config.hub));
-        Ok(Self { config, hub, writer, follow })
+        Ok(Self { config, hub, writer, follow, certificate })
+    }
+
+    /// The certificate, for whoever wants it read anew; `None` without TLS.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.certificate.clone()
     }
 
     /// The rooms and the people, for whoever runs the server to look at.
@@ -90,7 +102,7 @@ impl Server {
     /// # Errors
     /// When the listener is none, or when one of the tasks that carry the server ended.
     pub async fn run(self, listener: std::net::TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        let Self { config, hub, writer, mut follow } = self;
+        let Self { config, hub, writer, mut follow, certificate } = self;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -107,6 +119,7 @@ impl Server {
             }),
             shutdown: shutdown.clone(),
             origins: Arc::clone(&config.origins),
+            tls: certificate.as_ref().map(Certificate::server).transpose().map_err(io::Error::other)?.map(Arc::new),
             handshake: config.handshake,
             patience: config.patience,
         };
@@ -120,6 +133,9 @@ impl Server {
             }
             Ok(())
         });
+        if let Some(certificate) = certificate {
+            tokio::spawn(certificate.watch(LOOK_EVERY, shutdown.clone()));
+        }
         let sweeper = tokio::spawn(sweep(Arc::clone(&hub), config.patience));
 
         let tasks = TaskTracker::new();

@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustls::ServerConfig;
 use shared::CloseCode;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -27,6 +27,7 @@ use crate::{
     hub::{Outlet, Vitals, Wire},
     shutdown::RETRY_AFTER_MS,
     socket::Frames,
+    tls::{Refused, Tls},
 };
 
 /// First pause after an accept error, doubled up to [`LONGEST_PAUSE`]. Out of descriptors, accept fails at once and for
@@ -56,6 +57,8 @@ pub struct Entrance {
     pub yard: Arc<Yard>,
     /// Pages that may connect.
     pub origins: Arc<[AllowedOrigin]>,
+    /// How TLS is spoken, if it is.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Time from accept to the end of the request's head.
     pub handshake: Duration,
     /// The heartbeat's times.
@@ -88,7 +91,7 @@ pub async fn accept(
                     let entering = Box::pin(enter(stream, address, Arc::clone(&entrance)));
                     tasks.spawn(serve(entering, Arc::clone(&entrance), seat));
                 } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
-                    tasks.spawn(turn_away(stream, entrance.patience.close, permit));
+                    tasks.spawn(turn_away(stream, Arc::clone(&entrance), permit));
                 }
             }
             Err(error) if is_the_peers(&error) => {}
@@ -112,9 +115,12 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-async fn turn_away(mut stream: TcpStream, goodbye: Duration, _permit: OwnedSemaphorePermit) {
+async fn turn_away(stream: TcpStream, entrance: Arc<Entrance>, _permit: OwnedSemaphorePermit) {
+    let goodbye = entrance.patience.close;
     let reply = unavailable("There is no room for another connection just now.");
-    answer(&mut stream, &reply, false, goodbye).await;
+    if let Ok(Some(wire)) = timeout(goodbye, Box::pin(secure(stream, &entrance))).await {
+        answer(&wire, &reply, false, goodbye).await;
+    }
 }
 
 fn unavailable(sentence: &str) -> Reply {
@@ -122,14 +128,29 @@ fn unavailable(sentence: &str) -> Reply {
 }
 
 /// Writes a refusal and ends the connection so that the peer can read it.
-async fn answer(stream: &mut TcpStream, reply: &Reply, to_head: bool, goodbye: Duration) {
+async fn answer(wire: &Wire, reply: &Reply, to_head: bool, goodbye: Duration) {
     let bytes = reply.to_bytes(to_head);
-    let written = timeout(goodbye, async {
-        stream.write_all(&bytes).await?;
-        stream.shutdown().await
-    });
-    if let Ok(Ok(())) = written.await {
-        connection::discard(stream, goodbye).await;
+    if let Ok(Ok(())) = timeout(goodbye, wire.write_all(&bytes)).await
+        && wire.finish().is_ok()
+    {
+        connection::discard(wire.stream(), goodbye).await;
+    }
+}
+
+/// Shakes hands under TLS where it is spoken. Who does not speak it is told so.
+async fn secure(stream: TcpStream, entrance: &Entrance) -> Option<Wire> {
+    let Some(tls) = &entrance.tls else { return Some(Wire::Tcp(stream)) };
+    match Tls::accept(stream, Arc::clone(tls)).await {
+        Ok(tls) => Some(Wire::Tls(tls)),
+        Err(Refused::Lost(error)) => {
+            tracing::debug!(%error, "no TLS handshake");
+            None
+        }
+        Err(Refused::Plain(stream)) => {
+            let reply = Reply::refuse(400, "This port speaks TLS: begin the address with wss:// (or https://).");
+            answer(&Wire::Tcp(stream), &reply, false, entrance.patience.close).await;
+            None
+        }
     }
 }
 
@@ -151,16 +172,23 @@ fn serve(
 }
 
 /// Reads a head, answers it, and makes a client of whoever may come in.
-async fn enter(mut stream: TcpStream, address: SocketAddr, entrance: Arc<Entrance>) -> Option<Entered> {
+async fn enter(stream: TcpStream, address: SocketAddr, entrance: Arc<Entrance>) -> Option<Entered> {
     #[cfg(not(target_os = "linux"))]
     if let Err(error) = prepare(&socket2::SockRef::from(&stream), &entrance.patience) {
         tracing::debug!(%error, "a new connection is gone already");
         return None;
     }
     let begun = Instant::now();
+    let left = || entrance.handshake.saturating_sub(begun.elapsed());
+    let wire = tokio::select! {
+        // Without TLS there is nothing to wait for, and who comes at the end is told so below.
+        biased;
+        wire = timeout(left(), secure(stream, &entrance)) => wire.ok()??,
+        () = entrance.shutdown.cancelled() => return None,
+    };
     let mut bytes = Vec::with_capacity(1024);
     let read = tokio::select! {
-        read = timeout(entrance.handshake, read_head(&mut stream, &mut bytes)) => read,
+        read = timeout(left(), read_head(&wire, &mut bytes)) => read,
         () = entrance.shutdown.cancelled() => Ok(Err(HeadError::Refused(unavailable("The server is stopping.")))),
     };
     let decided = match read {
@@ -173,23 +201,22 @@ async fn enter(mut stream: TcpStream, address: SocketAddr, entrance: Arc<Entranc
         Ok(decided) => decided,
         Err(reply) => {
             tracing::debug!(status = reply.status(), %address, "refused a handshake");
-            Box::pin(answer(&mut stream, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close)).await;
+            Box::pin(answer(&wire, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close)).await;
             return None;
         }
     };
-    let left = entrance.handshake.saturating_sub(begun.elapsed());
-    if !matches!(timeout(left, stream.write_all(&reply.to_bytes(false))).await, Ok(Ok(()))) {
+    if !matches!(timeout(left(), wire.write_all(&reply.to_bytes(false))).await, Ok(Ok(()))) {
         return None;
     }
-    converse(stream, way, bytes.split_off(end), &entrance).await
+    converse(wire, way, bytes.split_off(end), &entrance).await
 }
 
-/// Makes a client of a stream whose handshake is over.
-async fn converse(stream: TcpStream, way: Way, rest: Vec<u8>, entrance: &Entrance) -> Option<Entered> {
+/// Makes a client of somebody whose handshake is over.
+async fn converse(wire: Wire, way: Way, rest: Vec<u8>, entrance: &Entrance) -> Option<Entered> {
     let yard = Arc::clone(&entrance.yard);
     let connection = yard.hub.people().next_connection();
     let negotiated = matches!(way, Way::Chat { negotiated: true, .. });
-    let outlet = Arc::new(Outlet::new(connection, Wire::Tcp(stream), way != Way::Echo, Vitals::new(negotiated)));
+    let outlet = Arc::new(Outlet::new(connection, wire, way != Way::Echo, Vitals::new(negotiated)));
     let registration = yard.hub.people().register(&outlet);
     if entrance.shutdown.is_cancelled() {
         // The goodbye to everybody may have begun before this connection was in the registry.
@@ -245,12 +272,13 @@ enum HeadError {
 }
 
 /// Reads until the head ends and says where; what came behind it stays in `bytes`.
-async fn read_head(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<usize, HeadError> {
+async fn read_head(wire: &Wire, bytes: &mut Vec<u8>) -> Result<usize, HeadError> {
     loop {
         let searched = bytes.len();
-        match stream.read_buf(bytes).await {
+        let mut some = [0; 1024];
+        match wire.read(&mut some).await {
             Ok(0) | Err(_) => return Err(HeadError::Lost),
-            Ok(_) => {}
+            Ok(count) => bytes.extend_from_slice(&some[..count]),
         }
         // A method begins with a letter: who begins otherwise (TLS with 0x16) will never end a head.
         if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {

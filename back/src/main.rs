@@ -10,8 +10,9 @@ use back::{
     Server,
     config::{Config, Task},
     history::sqlite::{self, Progress},
-    listen, raise_descriptor_limit, shutdown,
+    listen, raise_descriptor_limit,
 };
+use service::{exposure, signals};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -85,9 +86,16 @@ async fn run(config: Config) -> anyhow::Result<()> {
         format!("cannot listen on {address}; is another back running? --listen or BACK_LISTEN takes another address")
     })?;
     let shutdown = CancellationToken::new();
-    shutdown::on_signal(shutdown.clone())?;
+    signals::stop_on_signal(shutdown.clone())?;
+    let certificate = server.certificate();
+    let scheme = if certificate.is_some() { "wss" } else { "ws" };
+    let address = listener.local_addr()?;
+    exposure::warn_if_readable(address, certificate.is_some());
+    if let Some(certificate) = certificate {
+        signals::on_hangup(move || certificate.reload())?;
+    }
     // This exact line is what scripts wait for; see docs/protocol.md.
-    writeln!(io::stderr(), "listening on ws://{}", listener.local_addr()?)?;
+    writeln!(io::stderr(), "listening on {scheme}://{address}")?;
     server.run(listener, shutdown).await?;
     Ok(())
 }

@@ -1,13 +1,9 @@
-//! How the server ends: signals become a token, and everybody is told goodbye at a pace.
+//! How the server ends: everybody is told goodbye at a pace.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use shared::CloseCode;
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, sleep_until},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep_until};
 
 use crate::hub::People;
 
@@ -16,28 +12,6 @@ const PER_MILLISECOND: u32 = 2;
 
 /// The shortest advice: the time in which a server may be started again.
 pub const RETRY_AFTER_MS: u64 = 500;
-
-/// Cancels the token on SIGINT or SIGTERM; a second signal ends the process at once.
-///
-/// # Errors
-/// When the system takes no signal handlers.
-pub fn on_signal(token: CancellationToken) -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        for already_asked in [false, true] {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if already_asked {
-                std::process::exit(130);
-            }
-            token.cancel();
-        }
-    });
-    Ok(())
-}
 
 /// Says `bye` to everybody within `window`, each with its own time to come back.
 pub async fn say_goodbye(people: &People, code: CloseCode, window: Duration) {

@@ -10,9 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::net::{RecvFlags, recv};
 use shared::{CloseCode, limits};
-use tokio::io::Interest;
 use tokio_tungstenite::tungstenite::{
     Error, Message,
     protocol::{Role, WebSocketConfig, WebSocketContext},
@@ -107,26 +105,9 @@ struct Socket {
 
 impl Socket {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.outlet.stream().poll_read_ready(cx))?;
+        ready!(self.outlet.wire().poll_read_ready(cx))?;
         self.may_read = true;
         Poll::Ready(Ok(()))
-    }
-
-    /// Reads what there is. Less than would fit was all: told so, tokio needs no second system call to find the socket
-    /// empty. What comes meanwhile sets it readable anew, because tokio compares the event that it clears.
-    fn read_once(&self, buf: &mut [u8]) -> io::Result<usize> {
-        let stream = self.outlet.stream();
-        let mut short = None;
-        let read = stream.try_io(Interest::READABLE, || {
-            let count = recv(stream, &mut *buf, RecvFlags::empty())?.0;
-            // The end stays readable, and is not told again.
-            if count > 0 && count < buf.len() {
-                short = Some(count);
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            Ok(count)
-        });
-        short.map_or(read, Ok)
     }
 
     fn look_at(&mut self, bytes: &[u8]) {
@@ -150,7 +131,7 @@ impl Read for Socket {
             if !std::mem::take(&mut self.may_read) {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            let count = self.read_once(buf)?;
+            let count = self.outlet.wire().try_read(buf)?;
             if count > 0 {
                 self.outlet.vitals().heard();
                 self.look_at(&buf[..count]);

@@ -18,7 +18,6 @@ use std::{
 use bytes::{Buf, Bytes};
 use futures_util::future::BoxFuture;
 use shared::{CloseCode, ServerMessage};
-use tokio::net::TcpStream;
 
 use super::{History, vitals::Vitals, wire::Wire};
 use crate::frame;
@@ -136,9 +135,9 @@ impl Outlet {
         self.connection
     }
 
-    /// The socket, for reading and for shutting it down.
-    pub fn stream(&self) -> &TcpStream {
-        self.wire.stream()
+    /// Where it leads, for reading and for its end.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
     }
 
     /// When this client was last heard, and what else its sweeper looks at.
@@ -387,7 +386,7 @@ impl Queue {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let waiting = std::iter::once(&self.tail).filter(|tail| !tail.is_empty()).chain(&self.own);
         let count = fill(&mut slices, waiting);
-        let mut written = wire.write_vectored(&slices[..count])?;
+        let mut written = wire.write_vectored(&mut slices[..count])?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -409,7 +408,7 @@ impl Queue {
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = fill(&mut slices, self.own.iter().chain(std::iter::once(batch)));
-        let written = wire.write_vectored(&slices[..count])?;
+        let written = wire.write_vectored(&mut slices[..count])?;
         let own = written.min(self.own_bytes);
         self.own_written(own);
         Ok(written - own)

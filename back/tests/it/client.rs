@@ -6,7 +6,7 @@ use std::{net::SocketAddr, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     time::timeout,
 };
@@ -18,8 +18,9 @@ use tokio_tungstenite::{
 /// Long enough for a loaded machine; a test that waits so long has failed.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-pub struct Client {
-    pub websocket: WebSocketStream<TcpStream>,
+/// A client over a bare socket, or over what is laid on one.
+pub struct Client<S = TcpStream> {
+    pub websocket: WebSocketStream<S>,
 }
 
 /// How a connection ended.
@@ -98,8 +99,17 @@ impl Client {
         Self::over(socket.connect(address).await.unwrap(), path, subprotocol).await
     }
 
-    async fn over(stream: TcpStream, path: &str, subprotocol: Option<&str>) -> Self {
-        let mut request = format!("ws://{}{path}", stream.peer_addr().unwrap()).into_client_request().unwrap();
+    /// Ends the TCP connection without a word.
+    pub fn vanish(self) {
+        let stream = self.websocket.get_ref();
+        _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// A client over this stream, which has no words behind it yet.
+    pub async fn over(stream: S, path: &str, subprotocol: Option<&str>) -> Self {
+        let mut request = format!("ws://localhost{path}").into_client_request().unwrap();
         if let Some(name) = subprotocol {
             request.headers_mut().insert("Sec-WebSocket-Protocol", name.parse().unwrap());
         }
@@ -191,12 +201,6 @@ impl Client {
         self.send(json!({"type": "ping", "id": "silence"})).await;
         let next = self.find(|message| message["type"] != "presence").await;
         assert_eq!(next["type"], "pong", "{next}");
-    }
-
-    /// Ends the TCP connection without a word.
-    pub fn vanish(self) {
-        let stream = self.websocket.get_ref();
-        _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
     }
 }
 

@@ -16,3 +16,4 @@ mod process;
 mod resume;
 mod revise;
 mod server;
+mod tls;

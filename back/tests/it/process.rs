@@ -48,7 +48,9 @@ impl Back {
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         // A warning may come before it.
         let line = said.find(|line| line.starts_with("listening on") || line.starts_with("back:")).unwrap_or_default();
-        let address = line.strip_prefix("listening on ws://").unwrap_or_else(|| panic!("{line}")).parse().unwrap();
+        let address =
+            ["ws://", "wss://"].iter().find_map(|scheme| line.strip_prefix("listening on ")?.strip_prefix(scheme));
+        let address = address.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
         Self { child, address, _data: None }
     }
 

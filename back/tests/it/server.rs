@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use back::{Server, config::Config, hub::Hub, listen};
+use service::tls::Certificate;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 pub struct TestServer {
     pub address: SocketAddr,
     pub hub: Arc<Hub>,
+    pub certificate: Option<Certificate>,
     shutdown: CancellationToken,
     _data: TempDir,
 }
@@ -28,10 +30,10 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let server = Server::build(config).unwrap();
-        let hub = server.hub();
+        let (hub, certificate) = (server.hub(), server.certificate());
         let stop = shutdown.clone();
         tokio::spawn(async move { server.run(listener, stop).await.unwrap() });
-        Self { address, hub, shutdown, _data: data }
+        Self { address, hub, certificate, shutdown, _data: data }
     }
 }
 
