@@ -114,7 +114,9 @@ impl Tls {
         secret.read(into)
     }
 
-    /// Encrypts and writes what goes at once; the fast path, as `Wire::write` has it.
+    /// Encrypts and writes what goes at once; the fast path, as `Wire::write` has it. Never part of that one's code:
+    /// what it needs of registers and stack would be paid for by those without TLS.
+    #[inline(never)]
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.secret().write(&mut [IoSlice::new(bytes)], &mut Bare(&self.stream))
     }

@@ -31,8 +31,9 @@ pub enum Way {
 }
 
 /// How to connect, for whoever came with something else.
-const HOW: &str = "This is a WebSocket server. Connect with ws://HOST:PORT/ for the room lobby, /rooms/NAME for another \
-room, or /echo. In a browser's console: new WebSocket('ws://localhost:3000/').onmessage = e => console.log(e.data)";
+const HOW: &str = "This is a WebSocket server. Connect with ws://HOST:PORT/ (under TLS wss://) for the room lobby, \
+/rooms/NAME for another room, or /echo. In a browser's console: new WebSocket('ws://localhost:3000/').onmessage = e => \
+console.log(e.data)";
 
 /// Decides about a request.
 ///

@@ -127,7 +127,7 @@ async fn a_thousand_messages_keep_their_order() {
     const MESSAGES: u64 = 1000;
     let (papers, server) = server(&["--sends-per-second", "0", "--stall-timeout", "0"]);
     let mut reader = papers.open(server.address, "/rooms/dev", None).await;
-    // Almost every write to it is partial.
+    // Room for a few messages in its kernel.
     let mut narrow = papers.with_small_window(server.address, "/rooms/dev").await;
     narrow.until("synced").await;
     reader.until("synced").await;
