@@ -4,10 +4,9 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use service::tls::Files;
-use shared::{RoomName, limits};
+use shared::{RoomName, limits, origin::AllowedOrigin};
 
 use crate::{
-    handshake::AllowedOrigin,
     heartbeat::Patience,
     history::{
         MemoryLimits,

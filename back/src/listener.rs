@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustls::ServerConfig;
-use shared::CloseCode;
+use shared::{CloseCode, origin::AllowedOrigin};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     connection,
     conversation::{Speech, Yard},
-    handshake::{self, AllowedOrigin, HEAD_BYTES, Head, Reply, Way, head_end},
+    handshake::{self, HEAD_BYTES, Head, Reply, Way, head_end},
     heartbeat::Patience,
     hub::{Outlet, Vitals, Wire},
     shutdown::RETRY_AFTER_MS,

@@ -7,6 +7,7 @@ pub mod client;
 pub mod close;
 pub mod limits;
 pub mod names;
+pub mod origin;
 pub mod position;
 pub mod server;
 

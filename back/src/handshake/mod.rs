@@ -9,11 +9,10 @@ mod origin;
 mod reply;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use shared::{RoomName, SUBPROTOCOL};
+use shared::{RoomName, SUBPROTOCOL, origin::AllowedOrigin};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 pub use head::{HEAD_BYTES, HEADERS, Head, head_end};
-pub use origin::{AllowedOrigin, OriginError};
 pub use reply::Reply;
 
 /// Where a handshake leads.
