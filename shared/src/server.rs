@@ -402,6 +402,14 @@ pub enum ErrorCode {
     StorageUnavailable,
     /// Something went wrong in the server.
     Internal,
+    /// HTTP only: front cannot reach back.
+    Unavailable,
+    /// HTTP only: this front holds no such session; begin it again.
+    NoSession,
+    /// HTTP only: there is no such address.
+    NotFound,
+    /// HTTP only: the address is not spoken to with this method.
+    WrongMethod,
 }
 
 /// The fields of an `error`.
@@ -441,7 +449,11 @@ impl ErrorBody {
     pub fn new(code: ErrorCode, text: impl Into<String>) -> Self {
         let retry = matches!(
             code,
-            ErrorCode::RateLimited | ErrorCode::Overloaded | ErrorCode::StorageUnavailable | ErrorCode::Internal
+            ErrorCode::RateLimited
+                | ErrorCode::Overloaded
+                | ErrorCode::StorageUnavailable
+                | ErrorCode::Internal
+                | ErrorCode::Unavailable
         );
         let text = text.into();
         Self { id: None, code, text, retry, retry_after_ms: None, field: None, got: None, limit: None, hint: None }

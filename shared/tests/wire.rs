@@ -370,12 +370,17 @@ fn error_codes_are_these() {
         Overloaded,
         StorageUnavailable,
         Internal,
+        Unavailable,
+        NoSession,
+        NotFound,
+        WrongMethod,
     ];
     let words: Vec<Value> = all.iter().map(|code| serde_json::to_value(code).unwrap()).collect();
     let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
     assert_eq!(
         words.join(" "),
         "bad_json bad_field unknown_type too_big rate_limited unauthorized forbidden banned muted no_room room_limit \
-         not_joined bad_name no_such_seq expired no_binary overloaded storage_unavailable internal"
+         not_joined bad_name no_such_seq expired no_binary overloaded storage_unavailable internal \
+         unavailable no_session not_found wrong_method"
     );
 }
