@@ -3,11 +3,13 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use clap::Parser;
+use clap::{Args, Parser};
+use shared::origin::AllowedOrigin;
 
-use crate::host::BackUrl;
+use crate::{bridge::BridgeLimits, host::BackUrl};
 
 /// Serves the pages of Madang: the form, the rooms and their assets.
 #[derive(Debug, Clone, Parser)]
@@ -29,6 +31,19 @@ pub struct Config {
     #[arg(long, env = "FRONT_PUBLIC_BACK_URL")]
     pub public_back_url: Option<BackUrl>,
 
+    /// Where this server finds the chat server, for the HTTP API
+    #[arg(long, env = "FRONT_BACK", default_value = BACK)]
+    pub back: BackUrl,
+
+    /// Origin of pages that may use the HTTP API, as in https://chat.example.org; may be given several times. Loopback
+    /// pages may always
+    #[arg(long, env = "FRONT_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
+    pub allow_origin: Vec<AllowedOrigin>,
+
+    /// Limits of the HTTP API
+    #[command(flatten)]
+    pub api: ApiLimits,
+
     /// Folder with the page's scripts, styles and words
     #[arg(long, env = "FRONT_ASSETS", default_value_os_t = default_assets())]
     pub assets: PathBuf,
@@ -37,6 +52,81 @@ pub struct Config {
     #[arg(long, env = "FRONT_LOG", default_value = LOG)]
     pub log: String,
 }
+
+/// What the HTTP API allows.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits of the HTTP API")]
+pub struct ApiLimits {
+    /// Streams and waiting polls at once
+    #[arg(long, env = "FRONT_READERS", default_value_t = 10_000, value_name = "N")]
+    pub readers: usize,
+
+    /// Rooms that are read at once
+    #[arg(long, env = "FRONT_ROOMS", default_value_t = 600, value_name = "N")]
+    pub rooms: usize,
+
+    /// Mebibytes of the newest messages that all rooms together keep for readers
+    #[arg(long, env = "FRONT_BUFFERED_MIB", default_value_t = 64, value_name = "MIB")]
+    pub buffered_mib: usize,
+
+    /// Sessions over HTTP at once
+    #[arg(long, env = "FRONT_SESSIONS", default_value_t = 1_000, value_name = "N")]
+    pub sessions: usize,
+
+    /// Requests at once that say something or begin a session
+    #[arg(long, env = "FRONT_POSTS", default_value_t = 256, value_name = "N")]
+    pub posts: usize,
+
+    /// Seconds after which a room that nobody reads is not read any more
+    #[arg(long, env = "FRONT_ROOM_IDLE", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    pub room_idle: Duration,
+
+    /// Seconds after which a session over HTTP that nobody reads ends
+    #[arg(long, env = "FRONT_SESSION_IDLE", default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    pub session_idle: Duration,
+}
+
+impl Default for ApiLimits {
+    fn default() -> Self {
+        Self {
+            readers: 10_000,
+            rooms: 600,
+            buffered_mib: 64,
+            sessions: 1_000,
+            posts: 256,
+            room_idle: Duration::from_secs(60),
+            session_idle: Duration::from_secs(30),
+        }
+    }
+}
+
+impl ApiLimits {
+    /// As the bridge counts them.
+    pub(crate) fn bridge(&self) -> BridgeLimits {
+        BridgeLimits {
+            readers: self.readers,
+            rooms: self.rooms,
+            sessions: self.sessions,
+            posts: self.posts,
+            buffered: self.buffered_mib.saturating_mul(1024 * 1024),
+            room_idle: self.room_idle,
+            session_idle: self.session_idle,
+        }
+    }
+}
+
+/// A time of up to a day.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if (0.0..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("from 0 to 86400".to_owned())
+    }
+}
+
+/// The chat server on the same machine.
+const BACK: &str = "ws://127.0.0.1:3000";
 
 /// Frameworks speak up when something is wrong; the program says what it does.
 const LOG: &str = "warn,front=info,service=info";
@@ -56,6 +146,9 @@ impl Default for Config {
             tls_cert: None,
             tls_key: None,
             public_back_url: None,
+            back: BackUrl::local(),
+            allow_origin: Vec::new(),
+            api: ApiLimits::default(),
             assets: default_assets(),
             log: LOG.to_owned(),
         }
@@ -76,6 +169,12 @@ mod tests {
     #[test]
     fn flags_are_consistent() {
         Config::command().debug_assert();
+    }
+
+    #[test]
+    fn what_the_command_line_means_when_it_says_nothing_is_the_default() {
+        let (said, default) = (Config::parse_from(["front"]), Config::default());
+        assert_eq!(format!("{said:?}"), format!("{default:?}"));
     }
 
     #[test]

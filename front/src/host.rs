@@ -101,6 +101,23 @@ impl BackUrl {
         }
     }
 
+    /// The chat server on the same machine.
+    pub fn local() -> Self {
+        let host = Host { name: "127.0.0.1".to_owned(), port: Some(BACK_PORT), v6: false };
+        Self { scheme: "ws", host, path: String::new() }
+    }
+
+    /// Whether it is reached over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.scheme == "wss"
+    }
+
+    /// Host name or address, without brackets, and port: what a connection is made to.
+    pub fn host_and_port(&self) -> (&str, u16) {
+        let port = self.host.port.unwrap_or(if self.is_secure() { 443 } else { 80 });
+        (self.host.name.trim_start_matches('[').trim_end_matches(']'), port)
+    }
+
     /// How a content security policy names it. Such a policy has no grammar for IPv6 addresses (CSP3, `host-part`), so
     /// there it allows any host on that one port.
     pub fn source(&self) -> String {

@@ -1,7 +1,9 @@
-//! Madang's page server: the form, the rooms and their assets. It knows where browsers find the chat server, but never
-//! talks to it, and keeps no state of any room.
+//! Madang's page server: the form, the rooms and their assets, and the HTTP API for whoever cannot speak WebSocket. What
+//! it holds of a room it has from the chat server, and can ask for again.
 
+mod api;
 mod assets;
+pub mod bridge;
 pub mod config;
 pub mod headers;
 pub mod host;
@@ -13,8 +15,11 @@ use std::{io, net::TcpListener, path::PathBuf, time::Duration};
 
 use actix_web::{App, HttpServer, middleware, web};
 use anyhow::Context;
+use shared::origin::AllowedOrigin;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use bridge::{Bridge, BridgeLimits};
 pub use config::Config;
 use host::BackUrl;
 use pages::Pages;
@@ -32,6 +37,7 @@ const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
 struct State {
     pages: web::Data<Pages>,
     back: web::Data<Option<BackUrl>>,
+    origins: web::Data<Vec<AllowedOrigin>>,
 }
 
 /// The page server, built but not yet running.
@@ -39,6 +45,8 @@ pub struct Server {
     state: State,
     assets: PathBuf,
     certificate: Option<Certificate>,
+    back: BackUrl,
+    limits: BridgeLimits,
 }
 
 impl Server {
@@ -56,8 +64,11 @@ impl Server {
         let pages = web::Data::new(Pages::new()?);
         let files = Files::of(config.tls_cert, config.tls_key);
         let certificate = files.map(Certificate::open).transpose().context("no TLS")?;
-        let state = State { pages, back: web::Data::new(config.public_back_url) };
-        Ok(Self { state, assets: config.assets, certificate })
+        let back = web::Data::new(config.public_back_url);
+        let origins = web::Data::new(config.allow_origin);
+        let state = State { pages, back, origins };
+        let limits = config.api.bridge();
+        Ok(Self { state, assets: config.assets, certificate, back: config.back, limits })
     }
 
     /// The certificate, for whoever wants it read anew; `None` without TLS.
@@ -70,18 +81,25 @@ impl Server {
     /// # Errors
     /// When the listener cannot be used.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        let Self { state, assets, certificate } = self;
+        let Self { state, assets, certificate, back, limits } = self;
+        // Connections to the chat server live here, and not on the threads that serve requests.
+        let bridge = web::Data::from(Bridge::new(back, limits, Handle::current(), shutdown.clone()));
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.pages.clone())
                 .app_data(state.back.clone())
+                .app_data(state.origins.clone())
+                .app_data(bridge.clone())
+                .configure(api::configure)
                 .configure(routes::configure)
                 .service(assets::folder(&assets))
                 .default_service(web::to(routes::not_found))
                 .wrap(middleware::Compress::default())
+                .wrap(middleware::from_fn(api::leave_streams_plain))
                 // The last one wrapped sees the request first: nothing below it meets an unchecked `Host`.
                 .wrap(middleware::from_fn(headers::guard))
         })
+        .on_connect(|stream, _| patience(stream))
         .disable_signals()
         .shutdown_timeout(DRAIN_SECONDS);
         let server = match &certificate {
@@ -111,5 +129,23 @@ impl Server {
             watch
         );
         served
+    }
+}
+
+/// Sent bytes that nobody takes end a connection after this: a reader who does not read, or is gone without a word.
+const DEAF: Duration = Duration::from_secs(30);
+
+/// Unsent bytes that a socket takes. By default a reader who does not read hides up to 4 MB in the kernel.
+const NOT_SENT_BYTES: u32 = 32 * 1024;
+
+/// How long, and with how much, this server waits for a client that does not read.
+fn patience(stream: &dyn std::any::Any) {
+    let Some(stream) = stream.downcast_ref::<tokio::net::TcpStream>() else { return };
+    let socket = socket2::SockRef::from(stream);
+    #[cfg(target_os = "linux")]
+    if let Err(error) =
+        socket.set_tcp_user_timeout(Some(DEAF)).and_then(|()| socket.set_tcp_notsent_lowat(NOT_SENT_BYTES))
+    {
+        tracing::debug!(%error, "a connection is gone already");
     }
 }

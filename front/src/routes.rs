@@ -203,7 +203,7 @@ fn address(room: &RoomName) -> String {
 }
 
 /// The first value of a query's field, decoded as a form writes it.
-fn query(request: &HttpRequest, field: &str) -> Option<String> {
+pub(crate) fn query(request: &HttpRequest, field: &str) -> Option<String> {
     let value = request.query_string().split('&').find_map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         (name == field).then_some(value)

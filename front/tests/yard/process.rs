@@ -13,7 +13,7 @@ use std::{
 const START: Duration = Duration::from_secs(20);
 
 pub(crate) struct Process {
-    child: Child,
+    pub(crate) child: Child,
     /// What followed the awaited words.
     pub(crate) said: String,
 }

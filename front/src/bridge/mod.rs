@@ -1,0 +1,330 @@
+//! The way to back for whoever speaks HTTP: rooms are read once and shared, questions are asked, messages are said. It
+//! keeps no state that a request could not rebuild, and knows no HTTP.
+
+pub(crate) mod backoff;
+pub(crate) mod dial;
+pub(crate) mod encoded;
+pub(crate) mod feed;
+mod line;
+pub(crate) mod reader;
+mod ring;
+mod say;
+pub(crate) mod session;
+pub(crate) mod told;
+pub(crate) mod upstream;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use shared::{ErrorBody, MessageId, Name, RoomName, SessionToken, limits};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::host::BackUrl;
+use feed::Feed;
+use line::Line;
+pub use say::{Saying, new_id};
+use session::Sessions;
+pub use told::Page;
+use told::overloaded;
+
+/// What an operator may set.
+#[derive(Debug, Clone)]
+pub struct BridgeLimits {
+    /// Streams and waiting polls at once.
+    pub readers: usize,
+    /// Rooms that are read at once.
+    pub rooms: usize,
+    /// API sessions at once.
+    pub sessions: usize,
+    /// Requests at once that say something or begin a session.
+    pub posts: usize,
+    /// Bytes of messages that all rooms together keep ready.
+    pub buffered: usize,
+    /// A room is read for so long after its last reader left.
+    pub room_idle: Duration,
+    /// An API session that nobody reads ends after this.
+    pub session_idle: Duration,
+}
+
+/// How often is looked for rooms and sessions that nobody reads, at least.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+
+/// Front's side of the conversation with back.
+pub struct Bridge {
+    back: BackUrl,
+    runtime: Handle,
+    shutdown: CancellationToken,
+    limits: BridgeLimits,
+    rooms: Mutex<Rooms>,
+    share: Arc<AtomicUsize>,
+    readers: Arc<Semaphore>,
+    posts: Arc<Semaphore>,
+    /// API sessions.
+    pub(crate) sessions: Sessions,
+}
+
+#[derive(Default)]
+struct Rooms {
+    feeds: HashMap<RoomName, Arc<Feed>>,
+    lines: Vec<Arc<Line>>,
+}
+
+/// A room that is being read; dropping it is leaving.
+pub(crate) struct Reading {
+    feed: Arc<Feed>,
+}
+
+impl std::ops::Deref for Reading {
+    type Target = Feed;
+
+    fn deref(&self) -> &Feed {
+        &self.feed
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.feed.close(Instant::now());
+    }
+}
+
+impl Bridge {
+    /// A bridge whose tasks run on this runtime until `shutdown`; it connects when somebody asks for something.
+    pub fn new(back: BackUrl, limits: BridgeLimits, runtime: Handle, shutdown: CancellationToken) -> Arc<Self> {
+        let bridge = Arc::new(Self {
+            sessions: Sessions::new(back.clone(), limits.sessions, limits.session_idle),
+            back,
+            shutdown,
+            rooms: Mutex::default(),
+            share: Arc::new(AtomicUsize::new(limits.buffered)),
+            readers: Arc::new(Semaphore::new(limits.readers.min(Semaphore::MAX_PERMITS))),
+            posts: Arc::new(Semaphore::new(limits.posts.min(Semaphore::MAX_PERMITS))),
+            limits,
+            runtime,
+        });
+        bridge.spawn(tidy(Arc::downgrade(&bridge)));
+        bridge
+    }
+
+    /// Runs on the runtime of connections, not on the thread of a request, and not beyond the end.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let shutdown = self.shutdown.clone();
+        self.runtime.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+    }
+
+    /// Cancelled when the server stops: streams end then.
+    pub(crate) fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, Rooms> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place among those who wait or stream.
+    ///
+    /// # Errors
+    /// `overloaded` when there is none.
+    pub(crate) fn seat(&self) -> Result<OwnedSemaphorePermit, Box<ErrorBody>> {
+        let seat = Arc::clone(&self.readers).try_acquire_owned();
+        seat.map_err(|_| too_many("too many streams and waiting polls at once", self.limits.readers))
+    }
+
+    /// Takes a place among those who say something, before their body is read.
+    ///
+    /// # Errors
+    /// `overloaded` when there is none.
+    pub(crate) fn post(&self) -> Result<OwnedSemaphorePermit, Box<ErrorBody>> {
+        let post = Arc::clone(&self.posts).try_acquire_owned();
+        post.map_err(|_| too_many("too many requests say something at once", self.limits.posts))
+    }
+
+    /// Reads a room: the one subscription of this front, begun where nobody reads it yet.
+    ///
+    /// # Errors
+    /// `overloaded` when as many rooms are read as may be.
+    pub(crate) fn read(&self, room: &RoomName) -> Result<Reading, Box<ErrorBody>> {
+        let mut rooms = self.rooms();
+        if let Some(feed) = rooms.feeds.get(room)
+            && !feed.is_refused()
+        {
+            return Ok(reading(feed));
+        }
+        if !rooms.feeds.contains_key(room) && rooms.feeds.len() >= self.limits.rooms && !rooms.forget_one() {
+            return Err(too_many("too many rooms are read at once", self.limits.rooms));
+        }
+        let feed = Arc::new(Feed::new(room.clone(), Arc::clone(&self.share)));
+        let reading = reading(&feed);
+        rooms.feeds.insert(room.clone(), Arc::clone(&feed));
+        self.share_out(rooms.feeds.len());
+        self.line_for(&mut rooms, Some(room)).join(feed);
+        Ok(reading)
+    }
+
+    /// The room where it is read already.
+    pub(crate) fn read_already(&self, room: &RoomName) -> Option<Reading> {
+        self.rooms().feeds.get(room).filter(|feed| !feed.is_refused()).map(reading)
+    }
+
+    fn share_out(&self, rooms: usize) {
+        self.share.store(self.limits.buffered / rooms.max(1), Ordering::Relaxed);
+    }
+
+    /// The line of a room, or one with a place for another.
+    fn line_for(&self, rooms: &mut Rooms, room: Option<&RoomName>) -> Arc<Line> {
+        let has = |line: &&Arc<Line>| room.is_some_and(|room| line.has(room));
+        let lines = &rooms.lines;
+        if let Some(line) = lines.iter().find(has).or_else(|| lines.iter().find(|line| line.rooms() < line::ROOMS)) {
+            return Arc::clone(line);
+        }
+        let (line, run) = Line::new(self.back.clone());
+        self.spawn(run);
+        rooms.lines.push(Arc::clone(&line));
+        line
+    }
+
+    /// Asks back, in an object without `id`; the answer comes as back wrote it.
+    ///
+    /// # Errors
+    /// What back answered, or why it could not be asked.
+    pub(crate) async fn ask(&self, room: Option<&RoomName>, question: Value) -> Result<Bytes, Box<ErrorBody>> {
+        let line = self.line_for(&mut self.rooms(), room);
+        line.ask(question).await
+    }
+
+    /// A page of a room's history; `which` is `before`, `after` or `around` with its `seq`, or nothing for the newest.
+    ///
+    /// # Errors
+    /// What back answered, or why it could not be asked.
+    pub async fn page(&self, room: &RoomName, which: Option<(&str, u64)>, limit: u32) -> Result<Page, Box<ErrorBody>> {
+        let mut question = json!({ "type": "history", "room": room, "limit": limit });
+        if let Some((which, seq)) = which {
+            question[which] = seq.into();
+        }
+        Page::read(&self.ask(Some(room), question).await?)
+    }
+
+    /// The newest page of a room, as somebody sees it who comes in.
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub async fn newest(&self, room: &RoomName) -> Result<Page, Box<ErrorBody>> {
+        self.page(room, None, limits::DEFAULT_LAST).await
+    }
+
+    /// Says something as the page does: with a session as that person, without one as a guest. The same `id` again stores
+    /// it once.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub async fn send(
+        &self,
+        room: RoomName,
+        text: String,
+        name: Option<Name>,
+        session: Option<SessionToken>,
+        id: Option<MessageId>,
+    ) -> Result<Bytes, Box<ErrorBody>> {
+        let saying = match session {
+            Some(session) => {
+                let id = id.map_or_else(new_id, Ok)?;
+                Saying { room, text, reply_to: None, session, name, id }
+            }
+            None => Saying::guest(room, text, None, name, id)?,
+        };
+        self.say(saying).await
+    }
+
+    /// Says something, once, however often it has to be tried: the `ok` as back wrote it. The one who says it is not
+    /// counted among the people of the room.
+    ///
+    /// # Errors
+    /// What back answered: nothing was stored. `unavailable` where it did not answer: the same [`Saying`] again settles
+    /// whether it was stored.
+    pub async fn say(&self, saying: Saying) -> Result<Bytes, Box<ErrorBody>> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let (back, reading) = (self.back.clone(), self.read_already(&saying.room));
+        // On its own: whoever asked for it may be gone before it is done.
+        self.spawn(async move {
+            let said = say::say(&back, &saying).await;
+            if let (Ok(ok), Some(reading)) = (&said, reading) {
+                say::until_heard(ok, &reading).await;
+            }
+            let _ = answer.send(said);
+        });
+        answered.await.unwrap_or_else(|_| Err(told::unavailable()))
+    }
+
+    fn tidy(&self) {
+        let now = Instant::now();
+        let mut rooms = self.rooms();
+        let idle: Vec<_> = rooms
+            .feeds
+            .values()
+            .filter(|feed| {
+                let idle = |since: Instant| feed.is_refused() || now.duration_since(since) >= self.limits.room_idle;
+                feed.idle_since().is_some_and(idle)
+            })
+            .map(|feed| feed.room().clone())
+            .collect();
+        idle.iter().for_each(|room| rooms.forget(room));
+        self.share_out(rooms.feeds.len());
+    }
+}
+
+impl Rooms {
+    fn forget(&mut self, room: &RoomName) {
+        self.feeds.remove(room);
+        self.lines.iter().filter(|line| line.has(room)).for_each(|line| line.leave(room));
+    }
+
+    /// Makes place for a room, if there is one that nobody reads.
+    fn forget_one(&mut self) -> bool {
+        let idle = |feed: &&Arc<Feed>| feed.idle_since().is_some();
+        let oldest = self.feeds.values().filter(idle).min_by_key(|feed| feed.idle_since());
+        let Some(room) = oldest.map(|feed| feed.room().clone()) else { return false };
+        self.forget(&room);
+        true
+    }
+}
+
+fn reading(feed: &Arc<Feed>) -> Reading {
+    feed.open();
+    Reading { feed: Arc::clone(feed) }
+}
+
+fn too_many(text: &str, limit: usize) -> Box<ErrorBody> {
+    Box::new(overloaded(text).limit(limit as u64))
+}
+
+/// Forgets what nobody reads.
+async fn tidy(bridge: Weak<Bridge>) {
+    loop {
+        let Some(every) =
+            bridge.upgrade().map(|bridge| bridge.limits.room_idle.clamp(Duration::from_millis(100), TIDY_EVERY))
+        else {
+            return;
+        };
+        tokio::time::sleep(every).await;
+        if let Some(bridge) = bridge.upgrade() {
+            bridge.tidy();
+        }
+    }
+}

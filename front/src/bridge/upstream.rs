@@ -1,0 +1,137 @@
+//! One WebSocket connection to back, as texts in both directions. Besides `proxy` the only place that knows tungstenite;
+//! it knows nothing of what the texts say.
+//!
+//! Reading and writing are two halves that are driven side by side: back does not read from who does not read.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use shared::{SUBPROTOCOL, limits};
+use tokio::time::timeout;
+use tokio_tungstenite::{
+    WebSocketStream, client_async_with_config,
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
+};
+
+use super::dial::{Duplex, dial};
+use crate::host::BackUrl;
+
+/// Time for TCP, TLS and the handshake together.
+const OPENING: Duration = Duration::from_secs(5);
+
+/// Time in which back may read nothing of what waits for it.
+const STALL: Duration = Duration::from_secs(10);
+
+/// After so long without a text front pings, so that a back that is gone is noticed.
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// Silence after which back counts as gone: two pings unanswered, and a little.
+const SILENCE: Duration = Duration::from_secs(40);
+
+/// Longest text from back. A page holds 256 KiB of text, of which JSON may write each byte as six.
+const TEXT_BYTES: usize = 4 * 1024 * 1024;
+
+/// What waits in memory to be written: one message of the largest size at a time.
+const WRITE_BUFFER: usize = limits::MESSAGE_BYTES * 4;
+
+type Socket = WebSocketStream<Box<dyn Duplex>>;
+
+/// Why there is no connection, for the log.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Away {
+    /// It took too long.
+    #[error("no answer within {} s", OPENING.as_secs())]
+    TooLate,
+    /// Nobody listens, or the stream broke.
+    #[error("{0}")]
+    Dial(#[from] std::io::Error),
+    /// Somebody answers, but not as a chat server.
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] Box<tokio_tungstenite::tungstenite::Error>),
+}
+
+/// The connection cannot be written to any more.
+#[derive(Debug)]
+pub(crate) struct Lost;
+
+/// What came from back.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// A text, as it came.
+    Text(Bytes),
+    /// The connection is over, with the code and reason of its Close frame if one came.
+    End(Option<(u16, String)>),
+}
+
+/// The half that writes.
+pub(crate) struct Speaking(SplitSink<Socket, Message>);
+
+/// The half that reads, and answers pings by that.
+pub(crate) struct Hearing(SplitStream<Socket>);
+
+/// Opens a `chat.v1` connection on which nothing has been said yet.
+///
+/// # Errors
+/// When back cannot be reached in time, or does not speak `chat.v1`.
+pub(crate) async fn open(back: &BackUrl) -> Result<(Speaking, Hearing), Away> {
+    let opening = async {
+        let stream = dial(back).await?;
+        let mut request = format!("{back}/").into_client_request().map_err(Box::new)?;
+        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(TEXT_BYTES))
+            .max_frame_size(Some(TEXT_BYTES))
+            .read_buffer_size(16 * 1024)
+            .write_buffer_size(0)
+            .max_write_buffer_size(WRITE_BUFFER);
+        let (socket, _) = client_async_with_config(request, stream, Some(config)).await.map_err(Box::new)?;
+        Ok(socket)
+    };
+    let (sink, stream) = timeout(OPENING, Box::pin(opening)).await.unwrap_or(Err(Away::TooLate))?.split();
+    Ok((Speaking(sink), Hearing(stream)))
+}
+
+impl Speaking {
+    /// Says a text; returns when it is in the hands of the system.
+    ///
+    /// # Errors
+    /// When the connection is broken, or back reads nothing.
+    pub(crate) async fn say(&mut self, text: String) -> Result<(), Lost> {
+        self.send(Message::text(text)).await
+    }
+
+    /// Asks for a sign of life.
+    ///
+    /// # Errors
+    /// As [`Self::say`].
+    pub(crate) async fn ping(&mut self) -> Result<(), Lost> {
+        self.send(Message::Ping(Bytes::new())).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Lost> {
+        match timeout(STALL, self.0.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Lost),
+        }
+    }
+}
+
+impl Hearing {
+    /// Waits for the next text. May be dropped and called again without losing one.
+    pub(crate) async fn hear(&mut self) -> Heard {
+        loop {
+            match timeout(SILENCE, self.0.next()).await {
+                Ok(Some(Ok(Message::Text(text)))) => return Heard::Text(text.into()),
+                Ok(Some(Ok(Message::Close(frame)))) => {
+                    return Heard::End(frame.map(|frame| (frame.code.into(), frame.reason.to_string())));
+                }
+                Ok(Some(Ok(_))) => {}
+                Ok(Some(Err(_)) | None) | Err(_) => return Heard::End(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The real `back` and `front` on free ports, which can be killed and started again where they were.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    http::{self, Answer, Stream},
+    process::Process,
+};
+
+pub(crate) struct House {
+    back: Option<Process>,
+    front: Option<Process>,
+    pub(crate) back_address: String,
+    pub(crate) front_address: String,
+    front_flags: Vec<String>,
+    data: TempDir,
+}
+
+impl House {
+    pub(crate) fn open() -> Self {
+        Self::with(&[], &[])
+    }
+
+    /// With flags for `back` and for `front`.
+    pub(crate) fn with(back_flags: &[&str], front_flags: &[&str]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let back = start_back(&data, "127.0.0.1:0", back_flags);
+        let back_address = back.said.trim_start_matches("ws://").to_owned();
+        Self::before(back_address.clone(), front_flags, Some(back), back_address, data)
+    }
+
+    /// Front reaches back at another address: something lies between them.
+    pub(crate) fn before(
+        reached: String,
+        front_flags: &[&str],
+        back: Option<Process>,
+        back_address: String,
+        data: TempDir,
+    ) -> Self {
+        let mut flags = vec!["--back".to_owned(), format!("ws://{reached}")];
+        flags.extend(front_flags.iter().map(|flag| (*flag).to_owned()));
+        let front = start_front("127.0.0.1:0", &flags);
+        let front_address = front.said.trim_start_matches("http://").to_owned();
+        Self { back, front: Some(front), back_address, front_address, front_flags: flags, data }
+    }
+
+    pub(crate) fn kill_back(&mut self) {
+        self.back = None;
+    }
+
+    pub(crate) fn restart_back(&mut self, flags: &[&str]) {
+        self.back = None;
+        self.back = Some(start_back(&self.data, &self.back_address, flags));
+    }
+
+    /// Another history in the place of the one there was.
+    pub(crate) fn forget_history(&mut self) {
+        self.back = None;
+        self.data = tempfile::tempdir().unwrap();
+        self.restart_back(&[]);
+    }
+
+    pub(crate) fn restart_front(&mut self) {
+        self.front = None;
+        self.front = Some(start_front(&self.front_address, &self.front_flags));
+    }
+
+    pub(crate) fn front_pid(&self) -> u32 {
+        self.front.as_ref().unwrap().child.id()
+    }
+
+    /// A second front before the same back.
+    pub(crate) fn another_front(&self) -> (Process, String) {
+        let front = start_front("127.0.0.1:0", &self.front_flags);
+        let address = front.said.trim_start_matches("http://").to_owned();
+        (front, address)
+    }
+
+    pub(crate) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        http::ask(&self.front_address, method, path, headers, body.as_bytes()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "").await
+    }
+
+    /// A body that must be there.
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        answer.json()
+    }
+
+    /// Somebody says something over HTTP, and it is stored.
+    pub(crate) async fn say(&self, room: &str, text: &str) -> Value {
+        let body = json!({ "text": text }).to_string();
+        let path = format!("/api/rooms/{room}/messages");
+        let answer = self.ask("POST", &path, &[("Content-Type", "application/json")], &body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+
+    pub(crate) async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Stream {
+        Stream::open(&self.front_address, path, headers).await
+    }
+}
+
+pub(crate) fn start_back(data: &TempDir, listen: &str, flags: &[&str]) -> Process {
+    let data = data.path().to_string_lossy();
+    // Whoever tests a pace asks for one.
+    let pace = if flags.contains(&"--sends-per-second") { &[][..] } else { &["--sends-per-second", "0"] };
+    let flags = [&["--listen", listen, "--data", &data], pace, flags].concat();
+    Process::start(&back(), &flags, "listening on ")
+}
+
+fn start_front(listen: &str, flags: &[String]) -> Process {
+    let flags: Vec<&str> = ["--listen", listen].into_iter().chain(flags.iter().map(String::as_str)).collect();
+    Process::start(std::path::Path::new(env!("CARGO_BIN_EXE_front")), &flags, "listening on ")
+}
+
+/// The chat server, beside the folder of this test's own executable.
+fn back() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).expect("target/<profile>/deps/<test>").join("back");
+    assert!(path.is_file(), "{} is missing: run `cargo build --workspace` first", path.display());
+    path
+}

@@ -1,0 +1,153 @@
+//! Each limit, attacked.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    time::{Instant, sleep},
+};
+
+use crate::{house::House, http::DEADLINE, person::Person};
+
+#[tokio::test]
+async fn streams_and_waiting_polls_have_a_number() {
+    let house = House::with(&[], &["--readers", "3"]);
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        streams.push(house.stream("/api/rooms/dev/events", &[]).await);
+    }
+    for path in ["/api/rooms/dev/events", "/api/rooms/dev/stream", "/api/rooms/dev/messages?after=0&wait=20"] {
+        let answer = house.get(path).await;
+        assert_eq!(answer.problem(), (503, "overloaded".to_owned()), "{path}");
+        assert_eq!((answer.header("retry-after"), answer.json()["limit"].as_u64()), ("1", Some(3)));
+    }
+    // Who does not wait is served.
+    assert_eq!(house.get("/api/rooms/dev/messages?after=0").await.status, 200);
+    drop(streams.pop());
+    let begun = Instant::now();
+    // A place is free when front notices that somebody left: with the next message.
+    loop {
+        house.say("dev", "x").await;
+        let stream = house.stream("/api/rooms/dev/events", &[]).await;
+        if stream.status == 200 {
+            break;
+        }
+        assert!(begun.elapsed() < DEADLINE, "the place stays taken");
+    }
+}
+
+#[tokio::test]
+async fn rooms_that_are_read_have_a_number_and_idle_ones_make_place() {
+    let house = House::with(&[], &["--rooms", "2"]);
+    let one = house.stream("/api/rooms/a/events", &[]).await;
+    assert_eq!((one.status, house.get("/api/rooms/b/messages?after=0").await.status), (200, 200));
+    // b is read by nobody any more.
+    let two = house.stream("/api/rooms/c/events", &[]).await;
+    assert_eq!(two.status, 200);
+    let answer = house.get("/api/rooms/d/events").await;
+    assert_eq!((answer.problem(), answer.json()["limit"].as_u64()), ((503, "overloaded".to_owned()), Some(2)));
+    // Saying something, and looking, need no place.
+    house.say("d", "x").await;
+    assert_eq!(house.json("/api/rooms/d/messages").await["top"], 1);
+}
+
+#[tokio::test]
+async fn more_rooms_than_a_connection_holds_are_read_over_several() {
+    let house = House::open();
+    let mut streams = Vec::new();
+    for n in 0..130 {
+        streams.push(house.stream(&format!("/api/rooms/r{n}/events"), &[]).await);
+    }
+    for (n, stream) in streams.iter_mut().enumerate() {
+        assert_eq!(stream.event().await.kind, "synced", "{n}");
+    }
+    house.say("r0", "first").await;
+    house.say("r129", "last").await;
+    assert_eq!(streams[0].texts(1).await, ["first"]);
+    assert_eq!(streams[129].texts(1).await, ["last"]);
+}
+
+#[tokio::test]
+async fn sessions_have_a_number() {
+    let house = House::with(&[], &["--sessions", "2"]);
+    let begin = async || house.ask("POST", "/api/sessions", &[], "").await;
+    let one = begin().await;
+    assert_eq!((one.status, begin().await.status), (201, 201));
+    assert_eq!(begin().await.problem(), (503, "overloaded".to_owned()));
+    let secret = format!("Bearer {}", one.json()["session"].as_str().unwrap());
+    assert_eq!(house.ask("DELETE", one.header("location"), &[("Authorization", &secret)], "").await.status, 204);
+    let begun = Instant::now();
+    while begin().await.status != 201 {
+        assert!(begun.elapsed() < DEADLINE, "the place stays taken");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_come_slowly_take_places_and_are_given_up() {
+    let house = House::with(&[], &["--posts", "2"]);
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(&house.front_address).await.unwrap();
+        let head = "POST /api/rooms/dev/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nConnection: close\r\n\r\nx";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    let begun = Instant::now();
+    // From the moment when both are being read there is no place.
+    let refused = loop {
+        let answer = house.ask("POST", "/api/rooms/dev/messages", &[], "hello").await;
+        if answer.status == 503 {
+            break answer;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(8), "slow bodies take no place");
+    };
+    assert_eq!(refused.problem(), (503, "overloaded".to_owned()));
+    for mut stream in slow {
+        let mut answer = String::new();
+        tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    assert_eq!(house.ask("POST", "/api/rooms/dev/messages", &[], "hello").await.status, 201);
+}
+
+/// Bytes that a process holds in memory.
+fn resident(pid: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+#[tokio::test]
+async fn readers_who_do_not_read_cost_bounded_memory_and_delay_nobody() {
+    let house = House::open();
+    let mut kim = Person::join(&house.back_address, "kim", "dev").await;
+    let mut deaf = Vec::new();
+    for _ in 0..100 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(house.front_address.parse().unwrap()).await.unwrap();
+        stream.write_all(b"GET /api/rooms/dev/events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        deaf.push(stream);
+    }
+    let mut reader = house.stream("/api/rooms/dev/events?last=0", &[]).await;
+    assert_eq!(reader.event().await.kind, "synced");
+    let before = resident(house.front_pid());
+    let text = "x".repeat(8 * 1024);
+    // 16 MiB in all: a copy for each would be 1.6 GiB.
+    for n in 0..2_000 {
+        let said = json!({ "type": "send", "id": n.to_string(), "text": text });
+        if n % 20 < 19 {
+            kim.send(said).await;
+        } else {
+            assert_eq!(kim.ask(said).await["type"], "ok");
+            // Somebody who reads is served while the others are not.
+            reader.texts(20).await;
+        }
+    }
+    let grown = resident(house.front_pid()).saturating_sub(before);
+    assert!(grown < 64 * 1024 * 1024, "{} MiB for 100 readers", grown / 1024 / 1024);
+    drop(deaf);
+}

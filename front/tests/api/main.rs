@@ -1,0 +1,20 @@
+//! The HTTP API over the real programs: each address, what it survives, and what an attacker gets.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
+
+mod counter;
+mod described;
+mod faults;
+mod hook;
+mod house;
+mod http;
+mod limits;
+mod lists;
+mod messages;
+mod person;
+#[path = "../yard/process.rs"]
+mod process;
+mod refusals;
+mod say;
+mod sessions;
+mod streams;
