@@ -13,7 +13,7 @@ use actix_web::{
 
 use crate::routes;
 
-/// The address of the folder.
+/// The address of the folder, below the base path.
 pub(crate) const AT: &str = "/static";
 
 /// Files below this size are read at once instead of on another thread: the whole page is smaller than a context switch

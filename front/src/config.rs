@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, Parser};
 use shared::origin::AllowedOrigin;
 
-use crate::{bridge::BridgeLimits, host::BackUrl};
+use crate::{base::BasePath, bridge::BridgeLimits, host::BackUrl};
 
 /// Serves the pages of Madang: the form, the rooms and their assets.
 #[derive(Debug, Clone, Parser)]
@@ -43,6 +43,10 @@ pub struct Config {
     /// Limits of the HTTP API
     #[command(flatten)]
     pub api: ApiLimits,
+
+    /// Serve everything below this path, such as /chat [default: at the root]
+    #[arg(long, env = "FRONT_BASE_PATH", default_value = "", hide_default_value = true)]
+    pub base_path: BasePath,
 
     /// Folder with the page's scripts, styles and words
     #[arg(long, env = "FRONT_ASSETS", default_value_os_t = default_assets())]
@@ -149,6 +153,7 @@ impl Default for Config {
             back: BackUrl::local(),
             allow_origin: Vec::new(),
             api: ApiLimits::default(),
+            base_path: BasePath::default(),
             assets: default_assets(),
             log: LOG.to_owned(),
         }
@@ -175,6 +180,15 @@ mod tests {
     fn what_the_command_line_means_when_it_says_nothing_is_the_default() {
         let (said, default) = (Config::parse_from(["front"]), Config::default());
         assert_eq!(format!("{said:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn a_base_path_that_is_none_is_refused() {
+        let read = |base| Config::try_parse_from(["front", "--base-path", base]).map(|config| config.base_path);
+        assert_eq!(read("/chat").unwrap().as_str(), "/chat");
+        for bad in ["/", "chat", "/chat/", "/a b", "/../a"] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod api;
 mod assets;
+pub mod base;
 pub mod bridge;
 pub mod config;
 pub mod headers;
@@ -61,7 +62,7 @@ impl Server {
             "there is no folder {}; name the one with the page's scripts and styles with --assets",
             config.assets.display()
         );
-        let pages = web::Data::new(Pages::new()?);
+        let pages = web::Data::new(Pages::new(config.base_path)?);
         let files = Files::of(config.tls_cert, config.tls_key);
         let certificate = files.map(Certificate::open).transpose().context("no TLS")?;
         let back = web::Data::new(config.public_back_url);
@@ -90,9 +91,13 @@ impl Server {
                 .app_data(state.back.clone())
                 .app_data(state.origins.clone())
                 .app_data(bridge.clone())
-                .configure(api::configure)
-                .configure(routes::configure)
-                .service(assets::folder(&assets))
+                .service(
+                    // Everything that has an address; what lies outside has none.
+                    web::scope(state.pages.base().as_str())
+                        .configure(api::configure)
+                        .configure(routes::configure)
+                        .service(assets::folder(&assets)),
+                )
                 .default_service(web::to(routes::not_found))
                 .wrap(middleware::Compress::default())
                 .wrap(middleware::from_fn(api::leave_streams_plain))

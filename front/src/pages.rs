@@ -5,6 +5,7 @@ use shared::{RoomName, limits};
 use tera::{Context, Tera};
 
 use crate::{
+    base::BasePath,
     host::BackUrl,
     words::{Lang, Words},
 };
@@ -13,6 +14,7 @@ use crate::{
 pub struct Pages {
     tera: Tera,
     words: Words,
+    base: BasePath,
 }
 
 /// For whom a page is made.
@@ -47,11 +49,11 @@ pub enum Field {
 }
 
 impl Pages {
-    /// Compiles the built-in templates.
+    /// Compiles the built-in templates; what they lead to is below `base`.
     ///
     /// # Errors
     /// When a template or a table of words is broken.
-    pub fn new() -> anyhow::Result<Self> {
+    pub fn new(base: BasePath) -> anyhow::Result<Self> {
         let mut tera = Tera::new();
         tera.add_raw_templates([
             ("base.html", include_str!("../templates/base.html")),
@@ -59,7 +61,12 @@ impl Pages {
             ("room.html", include_str!("../templates/room.html")),
             ("problem.html", include_str!("../templates/problem.html")),
         ])?;
-        Ok(Self { tera, words: Words::load()? })
+        Ok(Self { tera, words: Words::load()?, base })
+    }
+
+    /// The path that every address begins with.
+    pub fn base(&self) -> &BasePath {
+        &self.base
     }
 
     /// The words of the pages.
@@ -113,6 +120,7 @@ impl Pages {
         let data = json!({
             "lang": reader.lang.tag(),
             "back": back,
+            "base": self.base.as_str(),
             "room": room.map(RoomName::as_str),
             "limits": { "name": limits::NAME_CHARS, "room": limits::ROOM_CHARS, "text": limits::TEXT_BYTES },
             "words": words,
@@ -122,6 +130,7 @@ impl Pages {
         context.insert("lang", reader.lang.tag());
         context.insert("words", words);
         context.insert("back", &back);
+        context.insert("base", self.base.as_str());
         context.insert("path", reader.path);
         context.insert("languages", &languages);
         context.insert("name_chars", &limits::NAME_CHARS);

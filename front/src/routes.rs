@@ -24,7 +24,8 @@ const LANG_SECONDS: u32 = 365 * 24 * 60 * 60;
 
 /// Puts every page at its address.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
-    app.service(readable("/").route(web::to(index)))
+    // Below a base path the form has two addresses: with the slash and without.
+    app.service(Readable(web::resource(["", "/"])).route(web::to(index)))
         .service(readable("/join").route(web::to(join)))
         .service(readable("/r/{room:[^/]*}").route(web::to(room)))
         .service(readable("/favicon.ico").route(web::to(favicon)));
@@ -92,15 +93,20 @@ impl<'a> Asked<'a> {
     }
 
     fn go(&self, status: StatusCode, to: &RoomName) -> HttpResponse {
-        self.headers(HttpResponse::build(status)).insert_header((header::LOCATION, address(to))).finish()
+        self.headers(HttpResponse::build(status)).insert_header((header::LOCATION, self.address(to))).finish()
+    }
+
+    /// The path of a room's page.
+    fn address(&self, room: &RoomName) -> String {
+        format!("{}/r/{}", self.pages.base(), utf8_percent_encode(room.as_str(), SEGMENT))
     }
 
     /// `no-store`, and the choice of language where the switch made one.
     fn headers(&self, mut response: HttpResponseBuilder) -> HttpResponseBuilder {
         response.insert_header((header::CACHE_CONTROL, "no-store"));
         if self.switched {
-            let tag = self.lang.tag();
-            let cookie = format!("{COOKIE}={tag}; Path=/; Max-Age={LANG_SECONDS}; SameSite=Lax");
+            let (tag, path) = (self.lang.tag(), self.pages.base().of_cookies());
+            let cookie = format!("{COOKIE}={tag}; Path={path}; Max-Age={LANG_SECONDS}; SameSite=Lax");
             response.insert_header((header::SET_COOKIE, cookie));
         }
         response
@@ -148,14 +154,16 @@ async fn join(request: HttpRequest) -> HttpResponse {
     // A megabyte of refused text need not come back in the form.
     let short = |text: &str| text.chars().take(limits::ROOM_CHARS * 2).collect::<String>();
     let form = Form { name: &short(&name), room: &short(&room), problem: Some(problem) };
-    asked.answer(StatusCode::BAD_REQUEST, asked.pages.index(Reader { path: "/", ..asked.reader() }, &form))
+    asked.answer(StatusCode::BAD_REQUEST, asked.pages.index(asked.reader(), &form))
 }
 
 /// The chat page; under one address only, however the room's name was written.
 async fn room(request: HttpRequest) -> HttpResponse {
     let Some(asked) = Asked::of(&request) else { return unguarded() };
     // The router's own decoding keeps some escapes, so this reads the path as it came.
-    let written = request.uri().path().strip_prefix("/r/").unwrap_or_default();
+    let path = request.uri().path();
+    let written = path.strip_prefix(asked.pages.base().as_str()).and_then(|path| path.strip_prefix("/r/"));
+    let written = written.unwrap_or_default();
     let title = || asked.say("bad_room_title", &[]);
     let Ok(written) = percent_decode_str(written).decode_utf8() else {
         return asked.problem(StatusCode::BAD_REQUEST, &title(), &asked.say("bad_utf8", &[]));
@@ -195,11 +203,6 @@ async fn wrong_method(request: HttpRequest) -> HttpResponse {
 fn unguarded() -> HttpResponse {
     tracing::error!("a request came past the guard of the headers");
     HttpResponse::InternalServerError().finish()
-}
-
-/// The path of a room's page.
-fn address(room: &RoomName) -> String {
-    format!("/r/{}", utf8_percent_encode(room.as_str(), SEGMENT))
 }
 
 /// The first value of a query's field, decoded as a form writes it.

@@ -381,6 +381,59 @@ async fn the_language_is_the_readers() {
     assert_eq!((nonsense.status, nonsense.field("set-cookie")), (200, ""));
 }
 
+/// Whatever leads somewhere in a page: the values of these attributes.
+fn links(body: &str) -> Vec<&str> {
+    let starts = ["href=\"", "src=\"", "action=\""];
+    let all = starts.iter().flat_map(|start| body.split(start).skip(1).filter_map(|rest| rest.split('"').next()));
+    all.filter(|link| !link.starts_with('#')).collect()
+}
+
+#[tokio::test]
+async fn everything_lives_below_the_base_path() {
+    let server = TestServer::with(Config { base_path: "/chat".parse().unwrap(), ..Config::default() });
+    for target in ["/chat", "/chat/", "/chat?room=dev", "/chat/r/dev", "/chat/favicon.ico", "/chat/static/app/main.js"]
+    {
+        assert_eq!(server.get(target).await.status, 200, "{target}");
+    }
+    for target in ["/", "/r/dev", "/join?room=dev", "/static/app/main.js", "/chatter", "/chat/chat", "/chat/nowhere"] {
+        let answer = server.get(target).await;
+        assert_eq!(answer.status, 404, "{target}");
+        assert!(answer.body.contains("Nothing is here"), "{target}: {}", answer.body);
+        assert!(answer.body.contains(r#"href="/chat/""#), "{target} leads to the form");
+    }
+
+    for target in ["/chat", "/chat/r/dev", "/chat/join?room=", "/chat/r/%00", "/nowhere"] {
+        let page = server.get(target).await;
+        let links = links(&page.body);
+        assert!(links.len() >= 3, "{target}: {links:?}");
+        assert!(links.iter().all(|link| link.starts_with("/chat/")), "{target}: {links:?}");
+        assert_eq!(page.data()["base"], "/chat");
+    }
+    for (target, status, to) in [
+        ("/chat/join?room=%EB%A7%88%EB%8B%B9", 303, "/chat/r/%EB%A7%88%EB%8B%B9"),
+        ("/chat/r/%20dev", 308, "/chat/r/dev"),
+        ("/chat/r/%64ev?lang=ko", 200, ""),
+    ] {
+        let answer = server.get(target).await;
+        assert_eq!((answer.status, answer.field("location")), (status, to), "{target}");
+    }
+    let switched = server.get("/chat/r/dev?lang=ko").await;
+    assert_eq!(switched.field("set-cookie"), "lang=ko; Path=/chat; Max-Age=31536000; SameSite=Lax");
+    assert!(switched.body.contains(r#"href="/chat/r/dev?lang=en""#));
+}
+
+#[tokio::test]
+async fn without_a_base_path_everything_lives_at_the_root() {
+    let server = TestServer::start();
+    for target in ["/", "/r/dev", "/nowhere"] {
+        let page = server.get(target).await;
+        let links = links(&page.body);
+        assert!(!links.is_empty() && links.iter().all(|link| link.starts_with('/')), "{target}: {links:?}");
+        assert!(links.iter().all(|link| !link.starts_with("//")), "{target}: {links:?}");
+        assert_eq!(page.data()["base"], "");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_stops() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

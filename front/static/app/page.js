@@ -4,6 +4,7 @@
  * @typedef {object} PageData
  * @property {string} lang
  * @property {string} back Address of the chat server, without a slash at its end.
+ * @property {string} base The path that every address of this server begins with: empty, or such as `/chat`.
  * @property {string | null} room
  * @property {{ name: number, room: number, text: number }} limits
  * @property {Record<string, string | Record<string, string>>} words

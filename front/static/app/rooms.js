@@ -1,6 +1,7 @@
 // The list of rooms, asked for again and again while somebody can see it.
 
 import { el } from './dom.js';
+import { page } from './page.js';
 import { t } from './words.js';
 import { rooms as askRooms } from './wire.js';
 
@@ -8,7 +9,7 @@ import { rooms as askRooms } from './wire.js';
 const EVERY_MS = 15_000;
 
 /** @param {string} room */
-export const addressOf = (room) => `/r/${encodeURIComponent(room)}`;
+export const addressOf = (room) => `${page.base}/r/${encodeURIComponent(room)}`;
 
 /**
  * @param {object} options
