@@ -1,9 +1,20 @@
-// The life of one socket after another: connecting, open, closed, and when to try again. It knows requests and their
-// answers, and nothing of rooms.
+// The life of one link after another: connecting, open, closed, and when to try again, by which way. It knows requests and
+// their answers, and nothing of rooms.
 
 import { delay } from './backoff.js';
 import { randomId } from './random.js';
-import { SUBPROTOCOL, ping } from './wire.js';
+import { tab } from './storage.js';
+import { createClimb } from './transports/climb.js';
+import { openHttp } from './transports/http.js';
+import { Ladder } from './transports/ladder.js';
+import { openWebSocket } from './transports/websocket.js';
+import { ping } from './wire.js';
+
+/** The way that works, so that a reload need not find it again. */
+const WAY = 'madang.way';
+
+/** @param {import('./transports/ladder.js').Way} way */
+const opener = (way) => (way === 'websocket' ? openWebSocket : openHttp(way));
 
 /** Without a `welcome` after this long, an attempt has failed. */
 const WELCOME_WITHIN_MS = 10_000;
@@ -38,24 +49,29 @@ export class Lost extends Error {
  * @property {number} since When the link was lost; 0 while it is open.
  * @property {number} retryAt When the next attempt begins; 0 while one is going on or none will.
  * @property {number} failures Attempts in a row that never reached a `welcome`.
+ * @property {import('./transports/ladder.js').Way} way How messages travel, or would.
  * @property {{ code: number, reason: string } | null} stop Why there will be no further attempt.
  */
 
 /**
  * @param {object} options
- * @param {string} options.url
  * @param {() => object} options.hello Made anew for each attempt.
  * @param {(message: any) => void} options.onMessage Everything that is not an answer.
  * @param {(link: Link) => void} options.onLink
  */
-export function createConnection({ url, hello, onMessage, onLink }) {
-  /** @type {WebSocket | null} */
-  let socket = null;
-  /** @type {Map<string, { resolve: (answer: any) => void, reject: (why: Error) => void, timer: number }>} */
+export function createConnection({ hello, onMessage, onLink }) {
+  const ladder = new Ladder(tab.getItem(WAY));
+  /** @type {import('./transports/websocket.js').Channel | null} */
+  let channel = null;
+  /** @type {Map<string, { text: string, resolve: (answer: any) => void, reject: (why: Error) => void, timer: number }>} */
   const asked = new Map();
   /** @type {Link} */
-  let link = { phase: 'connecting', since: Date.now(), retryAt: 0, failures: 0, stop: null };
+  let link = { phase: 'connecting', since: Date.now(), retryAt: 0, failures: 0, way: ladder.way, stop: null };
   let attempt = 0;
+  /** Whether anything came by the present channel. */
+  let heard = false;
+  /** The link is open and changes its way: what is asked meanwhile waits. */
+  let moving = false;
   let openedAt = 0;
   let timer = 0;
   let advisedUntil = 0;
@@ -72,41 +88,30 @@ export function createConnection({ url, hello, onMessage, onLink }) {
     clearTimeout(timer);
     bye = null;
     openedAt = 0;
-    tell({ retryAt: 0, stop: null });
-    let current;
-    try {
-      current = new WebSocket(url, SUBPROTOCOL);
-    } catch {
-      ended(1006, '');
-      return;
-    }
-    socket = current;
+    heard = false;
+    if (!moving) tell({ retryAt: 0, stop: null, way: ladder.way });
+    if (ladder.low) climb.start();
     timer = setTimeout(() => drop('no welcome'), WELCOME_WITHIN_MS);
-    current.onopen = () => current.send(JSON.stringify(hello()));
-    current.onmessage = (event) => received(event.data);
-    current.onclose = (event) => ended(event.code, event.reason);
+    channel = opener(ladder.way)(hello, received, ended);
   }
 
-  /** Lets go of the socket without waiting for a close that a dead link never answers. @param {string} why */
+  /** Lets go of the channel without waiting for a close that a dead link never answers. @param {string} why */
   function drop(why) {
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
+    if (!channel) return;
+    channel.close();
     ended(1006, why);
   }
 
-  /** @param {unknown} data */
-  function received(data) {
-    let message;
-    try {
-      message = JSON.parse(String(data));
-    } catch {
-      return;
-    }
+  /** @param {any} message */
+  function received(message) {
+    heard = true;
     if (message.type === 'welcome') {
       clearTimeout(timer);
       openedAt = Date.now();
-      tell({ phase: 'open', since: 0, failures: 0 });
+      ladder.worked();
+      tab.setItem(WAY, ladder.way);
+      if (!ladder.low) climb.stop();
+      tell({ phase: 'open', since: 0, failures: 0, way: ladder.way });
     } else if (message.type === 'bye') {
       bye = message;
     }
@@ -119,12 +124,20 @@ export function createConnection({ url, hello, onMessage, onLink }) {
     } else {
       onMessage(message);
     }
+    if (moving && message.type === 'welcome') {
+      moving = false;
+      // What the old channel did not answer. The same `id` makes it the same request.
+      for (const { text } of asked.values()) channel?.send(text);
+    }
   }
 
-  /** @param {number} code @param {string} reason */
-  function ended(code, reason) {
-    socket = null;
+  /** @type {import('./transports/websocket.js').OnClose} */
+  function ended(code, reason, blameless) {
+    channel = null;
     clearTimeout(timer);
+    // A move that came to nothing goes back to where it was.
+    if (!heard) ladder.failed(blameless || moving);
+    moving = false;
     for (const { reject, timer: deadline } of asked.values()) {
       clearTimeout(deadline);
       reject(new Lost(reason, true));
@@ -136,6 +149,7 @@ export function createConnection({ url, hello, onMessage, onLink }) {
     const failures = openedAt ? 0 : link.failures + 1;
     const final = bye ? !bye.reconnect : code >= 4000 && code < 4100;
     if (final) {
+      climb.stop();
       tell({ phase: 'closed', since, failures, retryAt: 0, stop: { code: bye?.code ?? code, reason } });
       return;
     }
@@ -154,24 +168,36 @@ export function createConnection({ url, hello, onMessage, onLink }) {
    */
   function request(message, { id = randomId(), within = ANSWER_WITHIN_MS } = {}) {
     return new Promise((resolve, reject) => {
-      if (!socket || link.phase !== 'open') {
+      if (link.phase !== 'open') {
         reject(new Lost('not connected', false));
         return;
       }
       const deadline = setTimeout(() => drop('no answer'), within);
-      asked.set(id, { resolve, reject, timer: deadline });
-      socket.send(JSON.stringify({ ...message, id }));
+      const text = JSON.stringify({ ...message, id });
+      asked.set(id, { text, resolve, reject, timer: deadline });
+      if (!moving) channel?.send(text);
     });
   }
+
+  /** The best way works again: goes over to it, in the open. What is missed on the way comes by the resume. */
+  const climb = createClimb(() => {
+    moving = link.phase === 'open';
+    channel?.close();
+    ladder.top();
+    connect();
+  });
 
   /** Somebody or something has reason to believe that now is a good moment. */
   function wake() {
     if (link.phase === 'open') request(ping(), { within: PROBE_WITHIN_MS }).catch(() => {});
     // The server's advice of when to come back wins.
-    else if (!socket && !link.stop && !(advisedUntil > Date.now())) connect();
+    else if (!channel && !link.stop && !(advisedUntil > Date.now())) connect();
   }
 
-  addEventListener('online', wake);
+  addEventListener('online', () => {
+    wake();
+    if (ladder.low && !link.stop) climb.look();
+  });
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) wake();
   });
@@ -182,13 +208,13 @@ export function createConnection({ url, hello, onMessage, onLink }) {
 
     /** Sends what needs no answer, when there is a link. @param {object} message */
     tell(message) {
-      if (socket && link.phase === 'open') socket.send(JSON.stringify(message));
+      if (!moving && link.phase === 'open') channel?.send(JSON.stringify(message));
     },
 
     /** A person asked for an attempt now; it counts as the first. */
     retryNow() {
       attempt = 0;
-      if (!socket) connect();
+      if (!channel) connect();
     },
 
     /** Begins again with a new `hello`, after the usual back-off. */

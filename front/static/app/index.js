@@ -2,7 +2,6 @@
 
 import { createConnection } from './connection.js';
 import { byId } from './dom.js';
-import { page } from './page.js';
 import { createRooms } from './rooms.js';
 import { rememberedName, rememberName } from './session.js';
 import { hello } from './wire.js';
@@ -17,7 +16,6 @@ byId('join').form.addEventListener('submit', () => rememberName(name.value.trim(
 
 note.textContent = t('rooms_waiting');
 const connection = createConnection({
-  url: page.back,
   // Looks without coming in: no room, no name, no session kept.
   hello: () => hello({ rooms: {} }),
   onMessage(message) {

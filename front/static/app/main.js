@@ -58,7 +58,6 @@ const announcer = createAnnouncer();
 const status = createStatus({ onRetry: () => connection.retryNow() });
 const scroll = createScroll({ scroller: byId('scroller'), list: byId('messages'), button: byId('below') });
 const connection = createConnection({
-  url: page.back,
   hello: () => hello({
     name: rememberedName() || undefined,
     session,
@@ -69,6 +68,7 @@ const connection = createConnection({
     const online = link.phase === 'open';
     if (!online) {
       clearTimeout(rejoining);
+      away = true;
       sender.setReady(false);
       strays.lost();
       store.set({ inside: false });
@@ -123,6 +123,8 @@ const composer = createComposer({
 /** Messages that came with a resume, for the word about it; `null` while nothing is resumed. */
 let missed = /** @type {number | null} */ (null);
 let live = false;
+/** The link was away: what comes now was missed. A change of the way alone is nobody's business. */
+let away = true;
 
 /** @param {any} message */
 function onMessage(message) {
@@ -138,8 +140,8 @@ function onMessage(message) {
 const handlers = {
   /** @param {any} message */
   joined(message) {
-    missed = timeline.epoch ? 0 : null;
-    live = false;
+    missed = away && timeline.epoch ? 0 : null;
+    if (away) live = false;
     timeline.joined(message);
     outbox.seen(timeline.epoch, timeline.last);
     roster.reset(message);
@@ -168,6 +170,7 @@ const handlers = {
     timeline.synced(seq);
     if (missed !== null) status.resumed(missed);
     missed = null;
+    away = false;
     store.set({ synced: true });
   },
 

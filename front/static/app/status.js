@@ -22,6 +22,14 @@ const STOPS = /** @type {Record<number, () => string>} */ ({
   4007: () => t('stop_4007'),
 });
 
+/** What each way is called, and what that means. */
+const WAYS = /** @type {Record<import('./transports/ladder.js').Way, () => [string, string]>} */ ({
+  websocket: () => ['WebSocket', t('way_websocket')],
+  sse: () => ['SSE', t('way_sse')],
+  longpoll: () => [t('longpoll'), t('way_longpoll')],
+  poll: () => [t('poll'), t('way_poll')],
+});
+
 /** @param {{ onRetry: () => void }} options */
 export function createStatus({ onRetry }) {
   const status = byId('status');
@@ -45,7 +53,10 @@ export function createStatus({ onRetry }) {
     // Writing the same text again would be announced again.
     if (status.textContent !== word()) status.textContent = word();
 
-    const { stop, since, retryAt, failures } = link;
+    const { stop, since, retryAt, failures, way } = link;
+    const badge = byId('way');
+    [badge.textContent, badge.title] = link.phase === 'open' ? WAYS[way]() : ['', ''];
+    badge.dataset.way = way;
     banner.hidden = link.phase === 'open' || (!stop && Date.now() - since < BANNER_AFTER_MS);
     if (banner.hidden) return;
     byId('banner-why').textContent = stop

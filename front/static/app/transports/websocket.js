@@ -1,0 +1,43 @@
+// `chat.v1` over a WebSocket.
+
+import { page } from '../page.js';
+import { SUBPROTOCOL } from '../wire.js';
+
+/**
+ * A way that carries messages. After `close` it says nothing any more; it never calls back before `open` has returned.
+ * @typedef {{ send: (text: string) => void, close: () => void }} Channel
+ * @typedef {(code: number, reason: string, blameless?: boolean) => void} OnClose `blameless` when the way could not even be
+ *   tried.
+ * @typedef {(hello: () => object, onFrame: (message: any) => void, onClose: OnClose) => Channel} Open
+ */
+
+/** @type {Open} */
+export function openWebSocket(hello, onFrame, onClose) {
+  /** @type {WebSocket} */
+  let socket;
+  try {
+    socket = new WebSocket(page.back, SUBPROTOCOL);
+  } catch {
+    const timer = setTimeout(onClose, 0, 1006, '');
+    return { send() {}, close: () => clearTimeout(timer) };
+  }
+  socket.onopen = () => socket.send(JSON.stringify(hello()));
+  socket.onmessage = ({ data }) => {
+    let message;
+    try {
+      message = JSON.parse(String(data));
+    } catch {
+      return;
+    }
+    onFrame(message);
+  };
+  socket.onclose = ({ code, reason }) => onClose(code, reason);
+  return {
+    send: (text) => socket.send(text),
+    close() {
+      // A dead link never answers a close.
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+    },
+  };
+}
