@@ -5,36 +5,63 @@ use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{self, HeaderMap, HeaderName, HeaderValue},
+    http::{
+        Version,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
     middleware::Next,
     web,
 };
 
 use crate::host::{BackUrl, Host};
 
-/// Everything that a page may load or talk to, with the chat server's place left open.
-const POLICY: [&str; 2] = [
+/// Everything that a page may load or talk to, with the places of the chat server and of frames left open.
+const POLICY: [&str; 3] = [
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'",
-    "; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+    "; base-uri 'none'; form-action 'self'",
+    "; require-trusted-types-for 'script'",
 ];
 
-/// The content security policy of an answer whose page talks to `back`.
-pub fn policy(back: Option<&BackUrl>) -> String {
-    let [before, after] = POLICY;
-    match back {
-        Some(back) => format!("{before} {}{after}", back.source()),
-        None => format!("{before}{after}"),
+/// What a page has to do with frames. A handler says it in the extensions of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Nothing: it has none and stands in none.
+    Apart,
+    /// It has frames of this server.
+    Frames,
+    /// It may stand in a frame of this server.
+    Framed,
+}
+
+impl Framing {
+    fn policy(self) -> &'static str {
+        match self {
+            Self::Apart => "; frame-ancestors 'none'",
+            Self::Frames => "; frame-src 'self'; frame-ancestors 'none'",
+            Self::Framed => "; frame-ancestors 'self'",
+        }
     }
+}
+
+/// The content security policy of an answer whose page talks to `back`.
+pub fn policy(back: Option<&BackUrl>, framing: Framing) -> String {
+    let [before, after, end] = POLICY;
+    let back = back.map(|back| format!(" {}", back.source())).unwrap_or_default();
+    format!("{before}{back}{after}{}{end}", framing.policy())
 }
 
 /// Refuses a request without exactly one well-formed `Host`, tells the handlers where browsers find the chat server,
 /// and puts the headers on whatever they answer.
 pub(crate) async fn guard<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if request.version() < Version::HTTP_11 {
+        // A compressed answer has no known length, and HTTP/1.0, which w3m speaks, has no chunks to send it in.
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
     let back = back_of(&request);
-    let policy = policy(back.as_ref());
+    let known = back.clone();
     let mut response = match back {
         Some(back) => {
             request.extensions_mut().insert(back);
@@ -48,7 +75,8 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
             request.into_response(refusal).map_into_right_body()
         }
     };
-    put(response.headers_mut(), &policy);
+    let framing = response.response().extensions().get::<Framing>().copied().unwrap_or(Framing::Apart);
+    put(response.headers_mut(), &policy(known.as_ref(), framing));
     Ok(response)
 }
 
@@ -80,7 +108,7 @@ mod tests {
     fn the_policy_is_the_documented_one() {
         let back = "ws://localhost:3000".parse().unwrap();
         assert_eq!(
-            policy(Some(&back)),
+            policy(Some(&back), Framing::Apart),
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' \
              ws://localhost:3000; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
              require-trusted-types-for 'script'"

@@ -10,6 +10,7 @@ pub mod headers;
 pub mod host;
 pub mod pages;
 mod routes;
+mod scriptless;
 pub mod words;
 
 use std::{io, net::TcpListener, path::PathBuf, time::Duration};

@@ -1,5 +1,6 @@
 //! Pages from templates and words. The only place that knows tera; it knows nothing of requests.
 
+use serde::Serialize;
 use serde_json::json;
 use shared::{RoomName, limits};
 use tera::{Context, Tera};
@@ -9,6 +10,9 @@ use crate::{
     host::BackUrl,
     words::{Lang, Words},
 };
+
+/// How often the messages are loaded again where no script does it, in seconds.
+const LIVE_SECONDS: u32 = 4;
 
 /// The compiled templates and the words that fill them.
 pub struct Pages {
@@ -39,6 +43,40 @@ pub struct Form<'a> {
     pub problem: Option<(Field, String)>,
 }
 
+/// What a room's page says to browsers without a script.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Corner<'a> {
+    /// The form's hidden word, by which a message that is posted twice is known.
+    pub once: &'a str,
+    /// The name as it was written last.
+    pub name: &'a str,
+    /// The text as it was written, where it could not be sent.
+    pub text: &'a str,
+    /// Why it could not; empty otherwise.
+    pub problem: &'a str,
+    /// Whether the newest messages stand on the page itself, for browsers that know no frames.
+    pub unframed: bool,
+    /// Those messages; nothing while the chat server cannot be reached.
+    pub said: Option<&'a [Row]>,
+}
+
+/// A message as it is shown without a script.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// Whether it begins a group of one author.
+    pub first: bool,
+    /// Who said it.
+    pub name: String,
+    /// What was said, or that it was taken back.
+    pub text: String,
+    /// How long ago.
+    pub age: String,
+    /// Whether its text was changed.
+    pub edited: bool,
+    /// Whether it was taken back.
+    pub deleted: bool,
+}
+
 /// A field of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
@@ -59,6 +97,8 @@ impl Pages {
             ("base.html", include_str!("../templates/base.html")),
             ("index.html", include_str!("../templates/index.html")),
             ("room.html", include_str!("../templates/room.html")),
+            ("live.html", include_str!("../templates/live.html")),
+            ("said.html", include_str!("../templates/said.html")),
             ("problem.html", include_str!("../templates/problem.html")),
         ])?;
         Ok(Self { tera, words: Words::load()?, base })
@@ -92,10 +132,30 @@ impl Pages {
     ///
     /// # Errors
     /// When the template asks for something that is not there.
-    pub fn room(&self, reader: Reader<'_>, room: &RoomName) -> anyhow::Result<String> {
+    pub fn room(&self, reader: Reader<'_>, room: &RoomName, corner: &Corner<'_>) -> anyhow::Result<String> {
         let mut context = self.context(reader, Some(room));
         context.insert("room", room.as_str());
+        context.insert("once", corner.once);
+        context.insert("name", corner.name);
+        context.insert("text", corner.text);
+        context.insert("problem", corner.problem);
+        context.insert("unframed", &corner.unframed);
+        context.insert("away", &corner.said.is_none());
+        context.insert("said", &corner.said);
         Ok(self.tera.render("room.html", &context)?)
+    }
+
+    /// The newest messages of a room, on a page that loads itself again; without them, it says that it goes on trying.
+    ///
+    /// # Errors
+    /// When the template asks for something that is not there.
+    pub fn live(&self, reader: Reader<'_>, room: &RoomName, said: Option<&[Row]>) -> anyhow::Result<String> {
+        let mut context = self.context(reader, None);
+        context.insert("room", room.as_str());
+        context.insert("away", &said.is_none());
+        context.insert("said", &said);
+        context.insert("refresh", &LIVE_SECONDS);
+        Ok(self.tera.render("live.html", &context)?)
     }
 
     /// A page that says what went wrong, and leads back to the form.

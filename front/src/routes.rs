@@ -13,6 +13,7 @@ use shared::{Name, NameError, RoomName, limits};
 use crate::{
     host::BackUrl,
     pages::{Field, Form, Pages, Reader},
+    scriptless,
     words::{COOKIE, Lang},
 };
 
@@ -25,9 +26,15 @@ const LANG_SECONDS: u32 = 365 * 24 * 60 * 60;
 /// Puts every page at its address.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
     // Below a base path the form has two addresses: with the slash and without.
+    let room = web::resource("/r/{room:[^/]*}")
+        .app_data(web::PayloadConfig::new(scriptless::FORM_BYTES))
+        .route(web::route().guard(reading()).to(scriptless::room))
+        .route(web::post().to(scriptless::post))
+        .default_service(web::to(|request| wrong_method(request, "GET, HEAD, POST")));
     app.service(Readable(web::resource(["", "/"])).route(web::to(index)))
         .service(readable("/join").route(web::to(join)))
-        .service(readable("/r/{room:[^/]*}").route(web::to(room)))
+        .service(room)
+        .service(readable("/r/{room:[^/]*}/live").route(web::to(scriptless::live)))
         .service(readable("/favicon.ico").route(web::to(favicon)));
 }
 
@@ -41,15 +48,18 @@ struct Readable(Resource);
 
 impl Readable {
     fn route(self, route: actix_web::Route) -> Resource {
-        let reading = guard::Any(guard::Get()).or(guard::Head());
-        self.0.route(route.guard(reading)).default_service(web::to(wrong_method))
+        self.0.route(route.guard(reading())).default_service(web::to(|request| wrong_method(request, "GET, HEAD")))
     }
 }
 
+fn reading() -> impl guard::Guard {
+    guard::Any(guard::Get()).or(guard::Head())
+}
+
 /// What a request says about itself.
-struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     request: &'a HttpRequest,
-    pages: &'a Pages,
+    pub(crate) pages: &'a Pages,
     back: BackUrl,
     lang: Lang,
     switched: bool,
@@ -57,7 +67,7 @@ struct Asked<'a> {
 
 impl<'a> Asked<'a> {
     /// Nothing only when the request came past the guard of the headers.
-    fn of(request: &'a HttpRequest) -> Option<Self> {
+    pub(crate) fn of(request: &'a HttpRequest) -> Option<Self> {
         let pages = request.app_data::<web::Data<Pages>>()?;
         let back = request.extensions().get::<BackUrl>()?.clone();
         let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -69,16 +79,16 @@ impl<'a> Asked<'a> {
         Some(Self { request, pages, back, lang, switched: switch.is_some() })
     }
 
-    fn reader(&self) -> Reader<'_> {
+    pub(crate) fn reader(&self) -> Reader<'_> {
         Reader { lang: self.lang, back: &self.back, path: self.request.path() }
     }
 
-    fn say(&self, key: &str, values: &[(&str, &str)]) -> String {
+    pub(crate) fn say(&self, key: &str, values: &[(&str, &str)]) -> String {
         self.pages.words().say(self.lang, key, values)
     }
 
     /// The answer with this page in it.
-    fn answer(&self, status: StatusCode, page: anyhow::Result<String>) -> HttpResponse {
+    pub(crate) fn answer(&self, status: StatusCode, page: anyhow::Result<String>) -> HttpResponse {
         match page {
             Ok(page) => self
                 .headers(HttpResponse::build(status))
@@ -92,7 +102,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn go(&self, status: StatusCode, to: &RoomName) -> HttpResponse {
+    pub(crate) fn go(&self, status: StatusCode, to: &RoomName) -> HttpResponse {
         self.headers(HttpResponse::build(status)).insert_header((header::LOCATION, self.address(to))).finish()
     }
 
@@ -112,12 +122,31 @@ impl<'a> Asked<'a> {
         response
     }
 
-    fn problem(&self, status: StatusCode, title: &str, sentence: &str) -> HttpResponse {
+    pub(crate) fn problem(&self, status: StatusCode, title: &str, sentence: &str) -> HttpResponse {
         self.answer(status, self.pages.problem(self.reader(), title, sentence))
     }
 
+    /// The room of an address below which is nothing but `rest`. It has one address only, however its name was written.
+    ///
+    /// # Errors
+    /// The answer where there is no such room, or its address is another.
+    pub(crate) fn room(&self, rest: &str) -> Result<RoomName, Box<HttpResponse>> {
+        // The router's own decoding keeps some escapes, so this reads the path as it came.
+        let path = self.request.uri().path().strip_prefix(self.pages.base().as_str()).unwrap_or_default();
+        let written = path.strip_prefix("/r/").and_then(|path| path.strip_suffix(rest)).unwrap_or_default();
+        let title = || self.say("bad_room_title", &[]);
+        let Ok(written) = percent_decode_str(written).decode_utf8() else {
+            return Err(Box::new(self.problem(StatusCode::BAD_REQUEST, &title(), &self.say("bad_utf8", &[]))));
+        };
+        match RoomName::parse(&written) {
+            Ok(room) if room.as_str() == written => Ok(room),
+            Ok(room) => Err(Box::new(self.go(StatusCode::PERMANENT_REDIRECT, &room))),
+            Err(error) => Err(Box::new(self.problem(StatusCode::BAD_REQUEST, &title(), &self.reason(&error)))),
+        }
+    }
+
     /// Why a name was refused, in the reader's words.
-    fn reason(&self, error: &NameError) -> String {
+    pub(crate) fn reason(&self, error: &NameError) -> String {
         match error {
             NameError::Empty => self.say("bad_empty", &[]),
             NameError::TooLong { limit, .. } => self.say("bad_too_long", &[("limit", &limit.to_string())]),
@@ -157,24 +186,6 @@ async fn join(request: HttpRequest) -> HttpResponse {
     asked.answer(StatusCode::BAD_REQUEST, asked.pages.index(asked.reader(), &form))
 }
 
-/// The chat page; under one address only, however the room's name was written.
-async fn room(request: HttpRequest) -> HttpResponse {
-    let Some(asked) = Asked::of(&request) else { return unguarded() };
-    // The router's own decoding keeps some escapes, so this reads the path as it came.
-    let path = request.uri().path();
-    let written = path.strip_prefix(asked.pages.base().as_str()).and_then(|path| path.strip_prefix("/r/"));
-    let written = written.unwrap_or_default();
-    let title = || asked.say("bad_room_title", &[]);
-    let Ok(written) = percent_decode_str(written).decode_utf8() else {
-        return asked.problem(StatusCode::BAD_REQUEST, &title(), &asked.say("bad_utf8", &[]));
-    };
-    match RoomName::parse(&written) {
-        Ok(room) if room.as_str() == written => asked.answer(StatusCode::OK, asked.pages.room(asked.reader(), &room)),
-        Ok(room) => asked.go(StatusCode::PERMANENT_REDIRECT, &room),
-        Err(error) => asked.problem(StatusCode::BAD_REQUEST, &title(), &asked.reason(&error)),
-    }
-}
-
 /// The icon, for browsers that ask for it where they always did.
 async fn favicon() -> HttpResponse {
     HttpResponse::Ok()
@@ -191,16 +202,16 @@ pub(crate) async fn not_found(request: HttpRequest) -> HttpResponse {
 }
 
 /// An address that exists, asked in a way that it does not understand.
-async fn wrong_method(request: HttpRequest) -> HttpResponse {
+async fn wrong_method(request: HttpRequest, allowed: &'static str) -> HttpResponse {
     let Some(asked) = Asked::of(&request) else { return unguarded() };
     let (title, sentence) = (asked.say("wrong_method_title", &[]), asked.say("wrong_method", &[]));
     let mut response = asked.problem(StatusCode::METHOD_NOT_ALLOWED, &title, &sentence);
-    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allowed));
     response
 }
 
 /// Cannot happen while the guard wraps the whole application; a wrong order of wrapping would show here.
-fn unguarded() -> HttpResponse {
+pub(crate) fn unguarded() -> HttpResponse {
     tracing::error!("a request came past the guard of the headers");
     HttpResponse::InternalServerError().finish()
 }

@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -161,11 +161,15 @@ async fn what_is_nowhere_is_a_page_too() {
 #[tokio::test]
 async fn other_methods_are_refused_with_the_right_ones() {
     let server = TestServer::start();
-    for target in ["/", "/join", "/r/dev", "/favicon.ico"] {
+    for target in ["/", "/join", "/r/dev/live", "/favicon.ico"] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
             let answer = server.ask(method, target, "Content-Length: 0\r\n").await;
             assert_eq!((answer.status, answer.field("allow")), (405, "GET, HEAD"), "{method} {target}");
         }
+    }
+    for method in ["PUT", "DELETE", "OPTIONS"] {
+        let answer = server.ask(method, "/r/dev", "Content-Length: 0\r\n").await;
+        assert_eq!((answer.status, answer.field("allow")), (405, "GET, HEAD, POST"), "{method}");
     }
     assert_eq!(server.ask("POST", "/static/app/main.js", "Content-Length: 0\r\n").await.status, 405);
 }
@@ -176,7 +180,7 @@ async fn every_answer_has_the_headers() {
     let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' \
                   ws://127.0.0.1:3000; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
                   require-trusted-types-for 'script'";
-    let pages = ["/", "/r/dev", "/r/%20dev", "/r/%00", "/join?room=dev", "/join?room=", "/nowhere"];
+    let pages = ["/", "/r/%20dev", "/r/%00", "/join?room=dev", "/join?room=", "/nowhere"];
     for target in pages.into_iter().chain(["/static/app/main.js", "/static/nothing.js", "/favicon.ico"]) {
         let answer = server.get(target).await;
         assert_eq!(answer.field("content-security-policy"), policy, "{target}");
@@ -381,6 +385,15 @@ async fn the_language_is_the_readers() {
     assert_eq!((nonsense.status, nonsense.field("set-cookie")), (200, ""));
 }
 
+#[tokio::test]
+async fn an_old_browser_gets_an_answer_that_it_can_read() {
+    let server = TestServer::start();
+    let request = format!("GET /r/dev HTTP/1.0\r\nHost: {}\r\nAccept-Encoding: gzip\r\n\r\n", server.address);
+    let answer = server.raw(&request).await;
+    assert_eq!((answer.status, answer.field("transfer-encoding"), answer.field("content-encoding")), (200, "", ""));
+    assert_eq!(answer.field("content-length"), answer.body.len().to_string());
+}
+
 /// Whatever leads somewhere in a page: the values of these attributes.
 fn links(body: &str) -> Vec<&str> {
     let starts = ["href=\"", "src=\"", "action=\""];
@@ -391,11 +404,27 @@ fn links(body: &str) -> Vec<&str> {
 #[tokio::test]
 async fn everything_lives_below_the_base_path() {
     let server = TestServer::with(Config { base_path: "/chat".parse().unwrap(), ..Config::default() });
-    for target in ["/chat", "/chat/", "/chat?room=dev", "/chat/r/dev", "/chat/favicon.ico", "/chat/static/app/main.js"]
-    {
+    for target in [
+        "/chat",
+        "/chat/",
+        "/chat?room=dev",
+        "/chat/r/dev",
+        "/chat/favicon.ico",
+        "/chat/static/app/main.js",
+        "/chat/api/openapi.json",
+    ] {
         assert_eq!(server.get(target).await.status, 200, "{target}");
     }
-    for target in ["/", "/r/dev", "/join?room=dev", "/static/app/main.js", "/chatter", "/chat/chat", "/chat/nowhere"] {
+    for target in [
+        "/",
+        "/r/dev",
+        "/join?room=dev",
+        "/static/app/main.js",
+        "/chatter",
+        "/chat/chat",
+        "/api/openapi.json",
+        "/chat/nowhere",
+    ] {
         let answer = server.get(target).await;
         assert_eq!(answer.status, 404, "{target}");
         assert!(answer.body.contains("Nothing is here"), "{target}: {}", answer.body);
@@ -434,6 +463,116 @@ async fn without_a_base_path_everything_lives_at_the_root() {
     }
 }
 
+/// The form of a room without a script, as a browser sends it.
+fn form(once: &str, name: &str, text: &str, fields: &str) -> String {
+    let escape = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+    let body = format!("once={once}&name={}&text={}", escape(name), escape(text));
+    let kind = "application/x-www-form-urlencoded";
+    format!("Content-Type: {kind}\r\nContent-Length: {}\r\n{fields}\r\n{body}", body.len())
+}
+
+impl TestServer {
+    async fn post(&self, target: &str, form: &str) -> Answer {
+        let host = self.address;
+        self.raw(&format!("POST {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{form}")).await
+    }
+}
+
+/// The hidden word of a page's form.
+fn once(page: &Answer) -> String {
+    let (_, rest) = page.body.split_once(r#"name="once" value=""#).expect("a form");
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn only_the_pages_of_a_room_have_to_do_with_frames() {
+    let server = TestServer::start();
+    for (target, frames) in [
+        ("/r/dev", "; frame-src 'self'; frame-ancestors 'none';"),
+        ("/r/dev/live", "; form-action 'self'; frame-ancestors 'self';"),
+        ("/", "; form-action 'self'; frame-ancestors 'none';"),
+        ("/r/%00", "; form-action 'self'; frame-ancestors 'none';"),
+        ("/static/app/main.js", "; form-action 'self'; frame-ancestors 'none';"),
+    ] {
+        let policy = server.get(target).await.field("content-security-policy").to_owned();
+        assert!(policy.contains(frames), "{target}: {policy}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_script_a_room_is_a_frame_and_a_form() {
+    let server = TestServer::start();
+    let page = server.get("/r/%EB%A7%88%EB%8B%B9").await;
+    assert!(page.body.contains(r#"<iframe class="frame" src="/r/%EB%A7%88%EB%8B%B9/live""#), "{}", page.body);
+    assert!(page.body.contains(r#"<form class="post" method="post" action="/r/%EB%A7%88%EB%8B%B9">"#));
+    assert_eq!(once(&page).len(), 22);
+    assert_ne!(once(&page), once(&server.get("/r/%EB%A7%88%EB%8B%B9").await));
+    let live = server.get("/r/dev/live").await;
+    assert_eq!((live.status, live.field("cache-control")), (200, "no-store"));
+    assert!(live.body.contains(r#"http-equiv="refresh""#) && !live.body.contains("<script"), "{}", live.body);
+    assert_eq!(server.get("/r/dev/other").await.status, 404);
+    assert_eq!(server.get("/r/%00/live").await.status, 400);
+}
+
+#[tokio::test]
+async fn nothing_typed_is_lost_while_the_chat_server_is_away() {
+    let server = TestServer::start();
+    let word = once(&server.get("/r/dev").await);
+    let text = "</textarea><script>alert(1)</script>\n둘째 줄";
+    let answer = server.post("/r/dev", &form(&word, "kim \"", text, "")).await;
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(answer.body.contains("&lt;/textarea&gt;&lt;script&gt;alert(1)&lt;"), "{}", answer.body);
+    assert!(answer.body.contains("둘째 줄</textarea>") && answer.body.contains("kim &quot;"), "{}", answer.body);
+    // Sent again it is the same message: nobody knows what became of the first.
+    assert_eq!(once(&answer), word);
+    for name in ["%", "\u{202E}kim", &"x".repeat(33)] {
+        let answer = server.post("/r/dev", &form(&word, name, "kept", "")).await;
+        let status = if name == "%" { 503 } else { 400 };
+        assert_eq!(answer.status, status, "{name}");
+        assert!(answer.body.contains("kept</textarea>"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn other_sites_cannot_post_as_somebody() {
+    let server = TestServer::start();
+    let word = once(&server.get("/r/dev").await);
+    for from in [
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+        "Origin: null\r\n",
+        "Origin: http://evil.example\r\n",
+    ] {
+        let answer = server.post("/r/dev", &form(&word, "", "x", from)).await;
+        assert_eq!(answer.status, 403, "{from}");
+        assert!(!answer.fields.contains_key("set-cookie"), "{from}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_none_is_refused() {
+    let server = TestServer::start();
+    for form in [
+        form("", "", "x", ""),
+        form("short", "", "x", ""),
+        form("%00", "", "x", ""),
+        "Content-Length: 0\r\n\r\n".to_owned(),
+    ] {
+        assert_eq!(server.post("/r/dev", &form).await.status, 400, "{form}");
+    }
+    let word = once(&server.get("/r/dev").await);
+    let long = server.post("/r/dev", &form(&word, "", &"x".repeat(64 * 1024), "")).await;
+    assert_eq!(long.status, 400);
+    assert!(long.body.contains("It may be too long"), "{}", long.body);
+    // An empty text is nothing to send; the name and the person are kept.
+    let empty = server.post("/r/dev", &form(&word, "민수", " \r\n", "")).await;
+    assert_eq!((empty.status, empty.field("location")), (303, "/r/dev"));
+    let cookie = empty.field("set-cookie");
+    assert!(cookie.starts_with("guest=") && cookie.ends_with("; Path=/r; HttpOnly; SameSite=Lax"), "{cookie}");
+    let again = server.ask("GET", "/r/dev", &format!("Cookie: {}\r\n", cookie.split(';').next().unwrap())).await;
+    assert!(again.body.contains(r#"value="민수""#), "{}", again.body);
+}
+
 #[tokio::test]
 async fn a_server_that_is_told_to_stop_stops() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -446,6 +585,12 @@ async fn a_server_that_is_told_to_stop_stops() {
     assert!(TcpStream::connect(address).await.is_err());
 }
 
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 #[test]
 fn both_languages_say_everything_that_is_used() {
     let words = Words::load().unwrap();
@@ -456,13 +601,12 @@ fn both_languages_say_everything_that_is_used() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut used = BTreeSet::new();
     for (folder, before, after) in [("static/app", "t('", "'"), ("templates", "words.", " "), ("src", "say(\"", "\"")] {
-        for file in std::fs::read_dir(root.join(folder)).unwrap() {
-            let path = file.unwrap().path();
-            if path.is_dir() {
-                // What stands deeper makes no pages.
+        for file in files(&root.join(folder)) {
+            // What speaks with programs says nothing to people.
+            if ["src/api", "src/bridge"].iter().any(|other| file.starts_with(root.join(other))) {
                 continue;
             }
-            let text = std::fs::read_to_string(path).unwrap();
+            let text = std::fs::read_to_string(file).unwrap();
             for (at, _) in text.match_indices(before) {
                 // `t('` also ends other names: `set('`.
                 let whole = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/'));

@@ -301,6 +301,9 @@ createDrawers([
   { button: 'open-rooms', side: 'rooms-side' },
   { button: 'open-people', side: 'people-side' },
 ]);
+// Browsers without a script may show what is hidden, and this would be wrong there.
+byId('empty-title').textContent = t('empty_title');
+byId('empty-text').textContent = t('empty_text');
 byId('box').placeholder = t('write_here', { room: `#${room}` });
 composer.focus();
 connection.connect();

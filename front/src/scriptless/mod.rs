@@ -1,0 +1,176 @@
+//! The room for browsers without a script: messages in a frame that loads itself again, and a form that posts. It asks the
+//! bridge and knows no chat server.
+
+mod form;
+mod guest;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use shared::{ErrorBody, ErrorCode, Message, Name, NameError, RoomName};
+
+use crate::{
+    bridge::{Bridge, Saying},
+    headers::Framing,
+    pages::{Corner, Row},
+    routes::{Asked, unguarded},
+};
+use form::Posted;
+use guest::Guest;
+
+/// What a form's body may have: the longest text, each of its bytes written as three, and room for the rest.
+pub(crate) const FORM_BYTES: usize = 64 * 1024;
+
+/// One who writes, seen by another with an interval below this and the same name, goes on.
+const GROUP_MS: u64 = 5 * 60 * 1000;
+
+/// The chat page of a room, as it is shown.
+pub(crate) async fn room(request: HttpRequest, bridge: web::Data<Bridge>) -> HttpResponse {
+    let Some(asked) = Asked::of(&request) else { return unguarded() };
+    let room = match asked.room("") {
+        Ok(room) => room,
+        Err(answer) => return *answer,
+    };
+    let guest = Guest::of(&request);
+    // Without random bytes there is no form that can be sent; reading goes on.
+    let once = form::new_once().unwrap_or_default();
+    // Browsers that know frames say where a page goes to, and read the messages there; others read them here.
+    let unframed = !request.headers().contains_key("sec-fetch-dest");
+    let said = if unframed { said(&asked, &bridge, &room).await } else { None };
+    let corner = Corner { once: &once, name: guest.name(), unframed, said: said.as_deref(), ..Corner::default() };
+    answer(&asked, StatusCode::OK, &room, &corner)
+}
+
+/// The messages alone, for the frame; the page asks for itself again.
+pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> HttpResponse {
+    let Some(asked) = Asked::of(&request) else { return unguarded() };
+    let room = match asked.room("/live") {
+        Ok(room) => room,
+        Err(answer) => return *answer,
+    };
+    let said = said(&asked, &bridge, &room).await;
+    let mut answer = asked.answer(StatusCode::OK, asked.pages.live(asked.reader(), &room, said.as_deref()));
+    answer.extensions_mut().insert(Framing::Framed);
+    answer
+}
+
+/// Says what was posted, once, and leads back to the room; or shows the form again, with its text and a sentence.
+pub(crate) async fn post(
+    request: HttpRequest,
+    body: Result<web::Bytes, actix_web::Error>,
+    bridge: web::Data<Bridge>,
+) -> HttpResponse {
+    let Some(asked) = Asked::of(&request) else { return unguarded() };
+    let room = match asked.room("") {
+        Ok(room) => room,
+        Err(answer) => return *answer,
+    };
+    if !form::is_from_here(&request) {
+        return asked.problem(
+            StatusCode::FORBIDDEN,
+            &asked.say("cross_site_title", &[]),
+            &asked.say("cross_site", &[]),
+        );
+    }
+    let Some(posted) = body.ok().and_then(|body| Posted::read(&body)) else {
+        return asked.problem(StatusCode::BAD_REQUEST, &asked.say("bad_form_title", &[]), &asked.say("bad_form", &[]));
+    };
+    let mut guest = Guest::of(&request);
+    let name = match Name::parse(&posted.name) {
+        Ok(name) => Some(name),
+        Err(NameError::Empty) => None,
+        Err(error) => {
+            let problem = asked.say("bad_name", &[("why", &asked.reason(&error))]);
+            return again(&asked, StatusCode::BAD_REQUEST, &room, &posted, &problem);
+        }
+    };
+    guest.be(name.as_ref(), &posted.once);
+    let text = posted.text.trim();
+    if !text.is_empty() {
+        let saying = guest.session().zip(posted.id()).map(|(session, id)| Saying {
+            room: room.clone(),
+            text: text.to_owned(),
+            reply_to: None,
+            session,
+            name,
+            id,
+        });
+        let answer = match saying {
+            Some(saying) => bridge.say(saying).await,
+            None => return unguarded(),
+        };
+        if let Err(error) = answer {
+            let (status, problem) = problem(&asked, &error);
+            return again(&asked, status, &room, &posted, &problem);
+        }
+    }
+    let mut answer = asked.go(StatusCode::SEE_OTHER, &room);
+    guest.keep(&mut answer, asked.pages.base());
+    answer
+}
+
+/// The form once more. What was typed is there, under the same name for once: sent again, it is the same message.
+fn again(asked: &Asked<'_>, status: StatusCode, room: &RoomName, posted: &Posted, problem: &str) -> HttpResponse {
+    let corner = Corner { once: &posted.once, name: &posted.name, text: &posted.text, problem, ..Corner::default() };
+    answer(asked, status, room, &corner)
+}
+
+fn answer(asked: &Asked<'_>, status: StatusCode, room: &RoomName, corner: &Corner<'_>) -> HttpResponse {
+    let mut answer = asked.answer(status, asked.pages.room(asked.reader(), room, corner));
+    answer.extensions_mut().insert(Framing::Frames);
+    answer
+}
+
+/// The newest messages; nothing where the chat server does not give them.
+async fn said(asked: &Asked<'_>, bridge: &Bridge, room: &RoomName) -> Option<Vec<Row>> {
+    let page = bridge.newest(room).await.ok()?;
+    let messages = page.messages().filter_map(|json| serde_json::from_slice::<Message>(&json).ok());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    Some(rows(messages, |at| age(asked, now.saturating_sub(at)), &asked.say("deleted", &[])))
+}
+
+/// From messages to what is shown: changes act on what they change and are no rows of their own.
+fn rows(messages: impl Iterator<Item = Message>, age: impl Fn(u64) -> String, deleted: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut before: Option<(Name, String, u64)> = None;
+    for message in messages.filter(|message| message.edits.is_none() && message.deletes.is_none()) {
+        let user = message.user.as_str().to_owned();
+        let goes_on = before.as_ref().is_some_and(|(name, by, at)| {
+            *name == message.name && *by == user && message.at.saturating_sub(*at) <= GROUP_MS
+        });
+        before = Some((message.name.clone(), user, message.at));
+        rows.push(Row {
+            first: !goes_on,
+            name: message.name.as_str().to_owned(),
+            age: age(message.at),
+            edited: message.edited.is_some(),
+            deleted: message.deleted.is_some(),
+            text: if message.deleted.is_some() { deleted.to_owned() } else { message.text },
+        });
+    }
+    rows
+}
+
+/// How long ago that was. A clock would need the reader's time zone, which no header tells.
+fn age(asked: &Asked<'_>, ms: u64) -> String {
+    let minutes = ms / 60_000;
+    match minutes {
+        0 => asked.say("age_now", &[]),
+        1..60 => asked.say("age_minutes", &[("n", &minutes.to_string())]),
+        60..1440 => asked.say("age_hours", &[("n", &(minutes / 60).to_string())]),
+        _ => asked.say("age_days", &[("n", &(minutes / 1440).to_string())]),
+    }
+}
+
+/// A refusal as a status and a sentence.
+fn problem(asked: &Asked<'_>, error: &ErrorBody) -> (StatusCode, String) {
+    let (status, key) = match error.code {
+        ErrorCode::TooBig => (StatusCode::PAYLOAD_TOO_LARGE, "error_too_big"),
+        ErrorCode::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "error_rate_limited"),
+        ErrorCode::RoomLimit => (StatusCode::SERVICE_UNAVAILABLE, "error_room_limit"),
+        ErrorCode::BadName => (StatusCode::BAD_REQUEST, "error_bad_name"),
+        ErrorCode::Forbidden | ErrorCode::Banned | ErrorCode::Muted => (StatusCode::FORBIDDEN, "stop_4003"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "error_unavailable"),
+    };
+    (status, format!("{} {}", asked.say("not_sent", &[]), asked.say(key, &[])))
+}
