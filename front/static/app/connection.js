@@ -131,6 +131,10 @@ export function createConnection({ hello, onMessage, onLink }) {
     }
   }
 
+  function credit() {
+    if (openedAt && Date.now() - openedAt >= STEADY_MS) attempt = 0;
+  }
+
   /** @type {import('./transports/websocket.js').OnClose} */
   function ended(code, reason, blameless) {
     channel = null;
@@ -144,7 +148,7 @@ export function createConnection({ hello, onMessage, onLink }) {
     }
     asked.clear();
 
-    if (openedAt && Date.now() - openedAt >= STEADY_MS) attempt = 0;
+    credit();
     const since = link.since || Date.now();
     const failures = openedAt ? 0 : link.failures + 1;
     const final = bye ? !bye.reconnect : code >= 4000 && code < 4100;
@@ -182,6 +186,7 @@ export function createConnection({ hello, onMessage, onLink }) {
   /** The best way works again: goes over to it, in the open. What is missed on the way comes by the resume. */
   const climb = createClimb(() => {
     moving = link.phase === 'open';
+    credit();
     channel?.close();
     ladder.top();
     connect();

@@ -195,6 +195,24 @@ impl Tab {
         self.until(&format!("{text:?} is said"), &condition).await;
     }
 
+    /// Waits until messages travel this way, as the page says.
+    pub(crate) async fn until_way(&self, way: &str) {
+        self.until(way, &format!("document.querySelector('#way').textContent === '{way}'")).await;
+    }
+
+    /// Begins to note whatever the page says of its link.
+    pub(crate) async fn watch_link(&self) {
+        let watch = "(window.links = [], new MutationObserver(() => links.push([document.querySelector('#status').dataset.state,
+            document.querySelector('#status').textContent, document.querySelector('#banner').hidden].join())).observe(
+            document.querySelector('#room-main'), { subtree: true, attributes: true, childList: true, characterData: true }), true)";
+        self.eval(watch).await;
+    }
+
+    /// What it has said since, each once.
+    pub(crate) async fn links(&self) -> Vec<String> {
+        serde_json::from_value(self.eval("[...new Set(links)]").await).expect("a list of texts")
+    }
+
     /// The texts in the list, from top to bottom.
     pub(crate) async fn texts(&self) -> Vec<String> {
         let texts =

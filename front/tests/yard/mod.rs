@@ -32,16 +32,34 @@ impl Yard {
         let turn = TURN.lock().await;
         let (back, data) = start_back("127.0.0.1:0", &[]);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
-        Self::around(turn, back, data, back_address.clone(), &back_address).await
+        Self::around(turn, back, data, back_address.clone(), &back_address, &back_address, &[]).await
     }
 
-    /// Browsers reach the chat server over a wire that can be cut; the server gets these flags too.
+    /// The page server gets these flags too.
+    pub(crate) async fn open_with(flags: &[&str]) -> Self {
+        let turn = TURN.lock().await;
+        let (back, data) = start_back("127.0.0.1:0", &[]);
+        let back_address = back.said.trim_start_matches("ws://").to_owned();
+        Self::around(turn, back, data, back_address.clone(), &back_address, &back_address, flags).await
+    }
+
+    /// Browsers reach the chat server over a wire that can be cut, but the page server reaches it always.
+    pub(crate) async fn open_beside_a_wire() -> (Self, Wire) {
+        let turn = TURN.lock().await;
+        let (back, data) = start_back("127.0.0.1:0", &[]);
+        let back_address = back.said.trim_start_matches("ws://").to_owned();
+        let wire = Wire::to(&back_address).await;
+        let yard = Self::around(turn, back, data, back_address.clone(), &wire.address, &back_address, &[]).await;
+        (yard, wire)
+    }
+
+    /// Everybody reaches the chat server over a wire that can be cut; the server gets these flags too.
     pub(crate) async fn open_over_a_wire(flags: &'static [&'static str]) -> (Self, Wire) {
         let turn = TURN.lock().await;
         let (back, data) = start_back("127.0.0.1:0", flags);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         let wire = Wire::to(&back_address).await;
-        let yard = Self::around(turn, back, data, back_address, &wire.address).await;
+        let yard = Self::around(turn, back, data, back_address, &wire.address, &wire.address, &[]).await;
         (yard, wire)
     }
 
@@ -51,10 +69,12 @@ impl Yard {
         data: TempDir,
         back_address: String,
         public: &str,
+        internal: &str,
+        flags: &[&str],
     ) -> Self {
-        let url = format!("ws://{public}");
-        let flags = ["--listen", "127.0.0.1:0", "--public-back-url", &url];
-        let front = Process::start(&binary("front"), &flags, "listening on ");
+        let (public, internal) = (format!("ws://{public}"), format!("ws://{internal}"));
+        let usual = ["--listen", "127.0.0.1:0", "--public-back-url", &public, "--back", &internal];
+        let front = Process::start(&binary("front"), &[&usual, flags].concat(), "listening on ");
         let browser = Browser::start().await;
         Self { browser, back: Some(back), back_address, data, front, _turn: turn }
     }
@@ -67,6 +87,12 @@ impl Yard {
     /// The address of a page.
     pub(crate) fn page(&self, path: &str) -> String {
         format!("{}{path}", self.front.said)
+    }
+
+    /// A way to the page server on which streams of events start and bring nothing, as behind a proxy that gathers answers
+    /// until they are whole.
+    pub(crate) async fn without_streams(&self) -> Wire {
+        Wire::without_streams(self.front.said.trim_start_matches("http://")).await
     }
 
     /// A new tab that came in by the form.

@@ -4,7 +4,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use shared::SUBPROTOCOL;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, copy},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
@@ -32,6 +32,15 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) async fn to(back: &str) -> Self {
+        Self::between(back, false).await
+    }
+
+    /// Carries HTTP, but of the answers that are streams of events nothing arrives.
+    pub(crate) async fn without_streams(front: &str) -> Self {
+        Self::between(front, true).await
+    }
+
+    async fn between(back: &str, swallows: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let (mode, seen) = watch::channel(Mode::Whole);
@@ -39,7 +48,7 @@ impl Wire {
         tokio::spawn(async move {
             while let Ok((browser, _)) = listener.accept().await {
                 if *seen.borrow() != Mode::Cut {
-                    tokio::spawn(carry(browser, back.clone(), seen.clone()));
+                    tokio::spawn(carry(browser, back.clone(), seen.clone(), swallows));
                 }
             }
         });
@@ -59,21 +68,38 @@ impl Wire {
     }
 }
 
-async fn carry(browser: TcpStream, back: String, mut mode: watch::Receiver<Mode>) {
+async fn carry(browser: TcpStream, back: String, mut mode: watch::Receiver<Mode>, swallows: bool) {
     let Ok(back) = TcpStream::connect(back).await else { return };
     let (mut from_browser, mut to_browser) = browser.into_split();
     let (mut from_back, mut to_back) = back.into_split();
     let seen = mode.clone();
+    let (mute, muted) = watch::channel(false);
+    let up = async {
+        let mut bytes = vec![0; 64 * 1024];
+        while let Ok(n @ 1..) = from_browser.read(&mut bytes).await {
+            // A connection that has carried the request of a stream carries nothing else.
+            let request = String::from_utf8_lossy(&bytes[..n]);
+            if swallows
+                && request.lines().next().is_some_and(|line| line.contains("/events?") && !line.contains("wait="))
+            {
+                mute.send_replace(true);
+            }
+            if to_back.write_all(&bytes[..n]).await.is_err() {
+                break;
+            }
+        }
+    };
     let down = async {
         let mut bytes = vec![0; 64 * 1024];
         while let Ok(n @ 1..) = from_back.read(&mut bytes).await {
-            if *seen.borrow() == Mode::Whole && to_browser.write_all(&bytes[..n]).await.is_err() {
+            let passes = *seen.borrow() == Mode::Whole && !*muted.borrow();
+            if passes && to_browser.write_all(&bytes[..n]).await.is_err() {
                 break;
             }
         }
     };
     tokio::select! {
-        _ = copy(&mut from_browser, &mut to_back) => {}
+        () = up => {}
         () = down => {}
         _ = mode.wait_for(|mode| *mode == Mode::Cut) => {}
     }
