@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use service::tls::Files;
-use shared::{RoomName, limits, origin::AllowedOrigin};
+use shared::{RoomName, TrustedProxies, forwarded, limits, origin::AllowedOrigin};
 
 use crate::{
     heartbeat::Patience,
@@ -91,6 +91,10 @@ struct Args {
     /// always
     #[arg(long, env = "BACK_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
     allow_origin: Vec<AllowedOrigin>,
+
+    /// Proxies whose X-Forwarded-For counts: addresses and networks between commas; an empty text trusts nobody
+    #[arg(long, env = "BACK_TRUSTED_PROXY", default_value = forwarded::LOOPBACK, value_name = "NETWORKS")]
+    trusted_proxy: TrustedProxies,
 
     /// Connections at once [default: nine tenths of the descriptor limit]
     #[arg(long, env = "BACK_CONNECTIONS", value_name = "N")]
@@ -268,6 +272,8 @@ pub struct Config {
     pub session: SessionLimits,
     /// Pages that may connect.
     pub origins: Arc<[AllowedOrigin]>,
+    /// Proxies whose word about a connection's address counts.
+    pub trusted: TrustedProxies,
     /// Connections at once; `None` is [`connections_for`] the descriptor limit.
     pub connections: Option<usize>,
     /// Time for the request's head.
@@ -324,6 +330,7 @@ impl From<Args> for Config {
                 sends_per_second: args.sends_per_second,
             },
             origins: args.allow_origin.into(),
+            trusted: args.trusted_proxy,
             connections: args.connections.map(none_is_all),
             handshake: args.handshake_timeout,
             patience: Patience {

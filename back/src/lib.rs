@@ -120,6 +120,7 @@ impl Server {
             shutdown: shutdown.clone(),
             origins: Arc::clone(&config.origins),
             tls: certificate.as_ref().map(Certificate::server).transpose().map_err(io::Error::other)?.map(Arc::new),
+            trusted: config.trusted,
             handshake: config.handshake,
             patience: config.patience,
         };

@@ -3,14 +3,14 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use rustls::ServerConfig;
-use shared::{CloseCode, origin::AllowedOrigin};
+use shared::{CloseCode, TrustedProxies, origin::AllowedOrigin};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -59,6 +59,8 @@ pub struct Entrance {
     pub origins: Arc<[AllowedOrigin]>,
     /// How TLS is spoken, if it is.
     pub tls: Option<Arc<ServerConfig>>,
+    /// Proxies whose word about a connection's address counts.
+    pub trusted: TrustedProxies,
     /// Time from accept to the end of the request's head.
     pub handshake: Duration,
     /// The heartbeat's times.
@@ -172,7 +174,7 @@ fn serve(
 }
 
 /// Reads a head, answers it, and makes a client of whoever may come in.
-async fn enter(stream: TcpStream, address: SocketAddr, entrance: Arc<Entrance>) -> Option<Entered> {
+async fn enter(stream: TcpStream, peer: SocketAddr, entrance: Arc<Entrance>) -> Option<Entered> {
     #[cfg(not(target_os = "linux"))]
     if let Err(error) = prepare(&socket2::SockRef::from(&stream), &entrance.patience) {
         tracing::debug!(%error, "a new connection is gone already");
@@ -186,13 +188,18 @@ async fn enter(stream: TcpStream, address: SocketAddr, entrance: Arc<Entrance>) 
         wire = timeout(left(), secure(stream, &entrance)) => wire.ok()??,
         () = entrance.shutdown.cancelled() => return None,
     };
+    let mut client = peer.ip();
     let mut bytes = Vec::with_capacity(1024);
     let read = tokio::select! {
         read = timeout(left(), read_head(&wire, &mut bytes)) => read,
         () = entrance.shutdown.cancelled() => Ok(Err(HeadError::Refused(unavailable("The server is stopping.")))),
     };
     let decided = match read {
-        Ok(Ok(end)) => decide(&bytes[..end], &entrance.origins).map(|(way, reply)| (way, reply, end)),
+        Ok(Ok(end)) => {
+            let (known, decided) = decide(&bytes[..end], client, &entrance);
+            client = known;
+            decided.map(|(way, reply)| (way, reply, end))
+        }
         Ok(Err(HeadError::Lost)) => return None,
         Ok(Err(HeadError::Refused(reply))) => Err(reply),
         Err(_) => Err(Reply::refuse(408, "The request did not come in time.")),
@@ -200,7 +207,7 @@ async fn enter(stream: TcpStream, address: SocketAddr, entrance: Arc<Entrance>) 
     let (way, reply, end) = match decided {
         Ok(decided) => decided,
         Err(reply) => {
-            tracing::debug!(status = reply.status(), %address, "refused a handshake");
+            tracing::debug!(status = reply.status(), %client, "refused a handshake");
             Box::pin(answer(&wire, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close)).await;
             return None;
         }
@@ -208,11 +215,11 @@ async fn enter(stream: TcpStream, address: SocketAddr, entrance: Arc<Entrance>) 
     if !matches!(timeout(left(), wire.write_all(&reply.to_bytes(false))).await, Ok(Ok(()))) {
         return None;
     }
-    converse(wire, way, bytes.split_off(end), &entrance).await
+    converse(wire, client, way, bytes.split_off(end), &entrance).await
 }
 
 /// Makes a client of somebody whose handshake is over.
-async fn converse(wire: Wire, way: Way, rest: Vec<u8>, entrance: &Entrance) -> Option<Entered> {
+async fn converse(wire: Wire, client: IpAddr, way: Way, rest: Vec<u8>, entrance: &Entrance) -> Option<Entered> {
     let yard = Arc::clone(&entrance.yard);
     let connection = yard.hub.people().next_connection();
     let negotiated = matches!(way, Way::Chat { negotiated: true, .. });
@@ -222,7 +229,7 @@ async fn converse(wire: Wire, way: Way, rest: Vec<u8>, entrance: &Entrance) -> O
         // The goodbye to everybody may have begun before this connection was in the registry.
         outlet.close(CloseCode::Shutdown, Some(RETRY_AFTER_MS));
     }
-    tracing::debug!(conn = connection, ?way, "connected");
+    tracing::debug!(conn = connection, %client, ?way, "connected");
     let frames = Frames::new(Arc::clone(&outlet), rest);
     let speech = match way {
         Way::Echo => Speech::Echo(Box::new(registration)),
@@ -295,10 +302,16 @@ async fn read_head(wire: &Wire, bytes: &mut Vec<u8>) -> Result<usize, HeadError>
     }
 }
 
-fn decide(head: &[u8], origins: &[AllowedOrigin]) -> Result<(Way, Reply), Reply> {
+/// Whose request it is, and what to do about it.
+fn decide(head: &[u8], peer: IpAddr, entrance: &Entrance) -> (IpAddr, Result<(Way, Reply), Reply>) {
     let mut space = Head::space();
-    let head = Head::parse(head, &mut space)?;
-    handshake::decide(&head, origins)
+    match Head::parse(head, &mut space) {
+        Ok(head) => {
+            let client = handshake::client(&head, peer, &entrance.trusted);
+            (client, handshake::decide(&head, &entrance.origins))
+        }
+        Err(reply) => (peer, Err(reply)),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod close;
+pub mod forwarded;
 pub mod limits;
 pub mod names;
 pub mod origin;
@@ -13,6 +14,7 @@ pub mod server;
 
 pub use client::{Ask, ClientMessage, Refusal};
 pub use close::{Advice, CloseCode};
+pub use forwarded::TrustedProxies;
 pub use names::{MessageId, Name, NameError, RoomName, SessionToken, UserId};
 pub use position::{Epoch, Position};
 pub use server::{ErrorBody, ErrorCode, Gap, GapReason, Message, OkBody, Person, Resume, RoomEntry, ServerMessage};

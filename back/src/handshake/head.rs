@@ -74,7 +74,7 @@ impl<'a> Head<'a> {
         self.minor_version
     }
 
-    fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 
@@ -88,10 +88,14 @@ impl<'a> Head<'a> {
         self.values(name).next().and_then(|value| std::str::from_utf8(value).ok())
     }
 
+    /// The values of this header that are UTF-8, in their order.
+    pub fn texts(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a str> {
+        self.values(name).filter_map(|value| std::str::from_utf8(value).ok())
+    }
+
     /// The members of a comma-separated header, over all its lines (RFC 9110, section 5.3).
     pub fn tokens(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        let lines = self.values(name).filter_map(|value| std::str::from_utf8(value).ok());
-        lines
+        self.texts(name)
             .flat_map(|line| line.split(','))
             .map(|token| token.trim_matches([' ', '\t']))
             .filter(|token| !token.is_empty())

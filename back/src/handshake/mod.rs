@@ -8,8 +8,10 @@ mod head;
 mod origin;
 mod reply;
 
+use std::net::IpAddr;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
-use shared::{RoomName, SUBPROTOCOL, origin::AllowedOrigin};
+use shared::{RoomName, SUBPROTOCOL, TrustedProxies, origin::AllowedOrigin};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 pub use head::{HEAD_BYTES, HEADERS, Head, head_end};
@@ -72,6 +74,11 @@ pub fn decide(head: &Head<'_>, allowed: &[AllowedOrigin]) -> Result<(Way, Reply)
         Way::Echo => Way::Echo,
     };
     Ok((way, reply))
+}
+
+/// Whose connection it is: the peer's, or what a trusted proxy says.
+pub fn client(head: &Head<'_>, peer: IpAddr, trusted: &TrustedProxies) -> IpAddr {
+    trusted.client(peer, head.texts("x-forwarded-for"))
 }
 
 fn path(path: &str) -> Result<Way, Reply> {
