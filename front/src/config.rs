@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Args, Parser};
-use shared::origin::AllowedOrigin;
+use shared::{TrustedProxies, forwarded, origin::AllowedOrigin};
 
 use crate::{base::BasePath, bridge::BridgeLimits, host::BackUrl};
 
@@ -31,9 +31,22 @@ pub struct Config {
     #[arg(long, env = "FRONT_PUBLIC_BACK_URL")]
     pub public_back_url: Option<BackUrl>,
 
-    /// Where this server finds the chat server, for the HTTP API
+    /// Pass WebSocket connections under /ws on to the chat server, so that browsers need no other port
+    #[arg(long, env = "FRONT_SAME_PORT", conflicts_with = "public_back_url")]
+    pub same_port: bool,
+
+    /// Where this server finds the chat server
     #[arg(long, env = "FRONT_BACK", default_value = BACK)]
     pub back: BackUrl,
+
+    /// Connections passed on at once; 0 is no limit [default: four tenths of the descriptor limit, as each takes two]
+    #[arg(long, env = "FRONT_RELAYS", value_name = "N")]
+    pub relays: Option<usize>,
+
+    /// Proxies whose X-Forwarded-For, -Proto and -Host count: addresses and networks between commas; an empty text trusts
+    /// nobody
+    #[arg(long, env = "FRONT_TRUSTED_PROXY", default_value = forwarded::LOOPBACK, value_name = "NETWORKS")]
+    pub trusted_proxy: TrustedProxies,
 
     /// Origin of pages that may use the HTTP API, as in https://chat.example.org; may be given several times. Loopback
     /// pages may always
@@ -150,7 +163,10 @@ impl Default for Config {
             tls_cert: None,
             tls_key: None,
             public_back_url: None,
+            same_port: false,
             back: BackUrl::local(),
+            relays: None,
+            trusted_proxy: TrustedProxies::default(),
             allow_origin: Vec::new(),
             api: ApiLimits::default(),
             base_path: BasePath::default(),
@@ -158,6 +174,11 @@ impl Default for Config {
             log: LOG.to_owned(),
         }
     }
+}
+
+/// Connections that so many descriptors allow to be passed on: each takes two, and pages and files need some too.
+pub fn relays_for(descriptors: u64) -> usize {
+    usize::try_from(descriptors / 10 * 4).unwrap_or(usize::MAX).max(1)
 }
 
 /// The folder beside this crate's sources: right for everybody who runs from a checkout.
@@ -189,6 +210,17 @@ mod tests {
         for bad in ["/", "chat", "/chat/", "/a b", "/../a"] {
             assert!(read(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_command_line() {
+        let (typed, default) = (Config::try_parse_from(["front"]).unwrap(), Config::default());
+        assert_eq!(format!("{typed:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn one_port_and_another_ones_address_exclude_each_other() {
+        assert!(Config::try_parse_from(["front", "--same-port", "--public-back-url", "ws://a"]).is_err());
     }
 
     #[test]

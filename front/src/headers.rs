@@ -6,14 +6,14 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Version,
+        StatusCode, Version,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
 };
 
-use crate::host::{BackUrl, Host};
+use crate::{host::BackUrl, visitor::Gate};
 
 /// Everything that a page may load or talk to, with the places of the chat server and of frames left open.
 const POLICY: [&str; 3] = [
@@ -50,8 +50,8 @@ pub fn policy(back: Option<&BackUrl>, framing: Framing) -> String {
     format!("{before}{back}{after}{}{end}", framing.policy())
 }
 
-/// Refuses a request without exactly one well-formed `Host`, tells the handlers where browsers find the chat server,
-/// and puts the headers on whatever they answer.
+/// Refuses a request without exactly one well-formed `Host`, tells the handlers who asks and where that browser finds
+/// the chat server, and puts the headers on whatever they answer.
 pub(crate) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
@@ -60,11 +60,15 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         // A compressed answer has no known length, and HTTP/1.0, which w3m speaks, has no chunks to send it in.
         request.headers_mut().remove(header::ACCEPT_ENCODING);
     }
-    let back = back_of(&request);
-    let known = back.clone();
-    let mut response = match back {
-        Some(back) => {
+    let known = request.app_data::<web::Data<Gate>>().and_then(|gate| {
+        let visitor = gate.visitor(&request)?;
+        Some((gate.back(&visitor), visitor))
+    });
+    let back = known.as_ref().map(|(back, _)| back.clone());
+    let mut response = match known {
+        Some((back, visitor)) => {
             request.extensions_mut().insert(back);
+            request.extensions_mut().insert(visitor);
             next.call(request).await?.map_into_left_body()
         }
         None => {
@@ -75,20 +79,12 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
             request.into_response(refusal).map_into_right_body()
         }
     };
-    let framing = response.response().extensions().get::<Framing>().copied().unwrap_or(Framing::Apart);
-    put(response.headers_mut(), &policy(known.as_ref(), framing));
-    Ok(response)
-}
-
-/// Where this browser finds the chat server; nothing when `Host` is missing, repeated or malformed.
-fn back_of(request: &ServiceRequest) -> Option<BackUrl> {
-    let mut hosts = request.headers().get_all(header::HOST);
-    let host = Host::parse(hosts.next()?.to_str().ok()?).ok()?;
-    if hosts.next().is_some() {
-        return None;
+    // What follows this answer is no page.
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let framing = response.response().extensions().get::<Framing>().copied().unwrap_or(Framing::Apart);
+        put(response.headers_mut(), &policy(back.as_ref(), framing));
     }
-    let configured = request.app_data::<web::Data<Option<BackUrl>>>().and_then(|back| back.as_ref().as_ref());
-    Some(configured.cloned().unwrap_or_else(|| BackUrl::beside(request.app_config().secure(), &host)))
+    Ok(response)
 }
 
 fn put(headers: &mut HeaderMap, policy: &str) {

@@ -3,6 +3,8 @@
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
+use crate::{base::BasePath, relay};
+
 /// Port of the chat server when nobody said otherwise.
 const BACK_PORT: u16 = 3000;
 
@@ -94,14 +96,15 @@ impl BackUrl {
     /// The usual place: the host that the browser asked for the page, on port 3000. A page that came by TLS may only
     /// talk by TLS (Mixed Content, section 5.1).
     pub fn beside(secure: bool, host: &Host) -> Self {
-        Self {
-            scheme: if secure { "wss" } else { "ws" },
-            host: Host { port: Some(BACK_PORT), ..host.clone() },
-            path: String::new(),
-        }
+        Self { scheme: scheme(secure), host: Host { port: Some(BACK_PORT), ..host.clone() }, path: String::new() }
     }
 
-    /// The chat server on the same machine.
+    /// The page's own port, where this server passes connections on.
+    pub fn relayed(secure: bool, host: &Host, base: &BasePath) -> Self {
+        Self { scheme: scheme(secure), host: host.clone(), path: format!("{base}{}", relay::AT) }
+    }
+
+    /// The usual place as this server sees it: the same machine, port 3000.
     pub fn local() -> Self {
         let host = Host { name: "127.0.0.1".to_owned(), port: Some(BACK_PORT), v6: false };
         Self { scheme: "ws", host, path: String::new() }
@@ -118,6 +121,11 @@ impl BackUrl {
         (self.host.name.trim_start_matches('[').trim_end_matches(']'), port)
     }
 
+    /// What stands before every path there; empty, or `/chat`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// How a content security policy names it. Such a policy has no grammar for IPv6 addresses (CSP3, `host-part`), so
     /// there it allows any host on that one port.
     pub fn source(&self) -> String {
@@ -127,6 +135,10 @@ impl BackUrl {
             (true, None) => format!("{}://*", self.scheme),
         }
     }
+}
+
+fn scheme(secure: bool) -> &'static str {
+    if secure { "wss" } else { "ws" }
 }
 
 impl FromStr for BackUrl {
@@ -169,6 +181,27 @@ mod tests {
         assert_eq!(beside("Chat.Example.ORG"), "ws://chat.example.org:3000");
         let host = Host::parse("chat.example.org").unwrap();
         assert_eq!(BackUrl::beside(true, &host).to_string(), "wss://chat.example.org:3000");
+    }
+
+    #[test]
+    fn a_relayed_one_is_at_the_page_servers_own_port() {
+        let relayed = |secure, host, base: &str| {
+            BackUrl::relayed(secure, &Host::parse(host).unwrap(), &base.parse().unwrap()).to_string()
+        };
+        assert_eq!(relayed(false, "localhost:8080", ""), "ws://localhost:8080/ws");
+        assert_eq!(relayed(true, "chat.example.org", "/chat"), "wss://chat.example.org/chat/ws");
+    }
+
+    #[test]
+    fn a_connection_is_made_to_a_host_and_a_port() {
+        let to = |text: &str| {
+            let url: BackUrl = text.parse().unwrap();
+            let (host, port) = url.host_and_port();
+            format!("{host} {port} {}", url.path())
+        };
+        assert_eq!(to("ws://127.0.0.1:3000"), "127.0.0.1 3000 ");
+        assert_eq!(to("ws://[::1]/chat/"), "::1 80 /chat");
+        assert_eq!(to("wss://chat.example.org"), "chat.example.org 443 ");
     }
 
     #[test]

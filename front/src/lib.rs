@@ -1,5 +1,6 @@
-//! Madang's page server: the form, the rooms and their assets, and the HTTP API for whoever cannot speak WebSocket. What
-//! it holds of a room it has from the chat server, and can ask for again.
+//! Madang's page server: the form, the rooms and their assets, and the HTTP API for whoever cannot speak WebSocket. It
+//! passes WebSocket connections on where it is told to. What it holds of a room it has from the chat server, and can ask
+//! for again.
 
 mod api;
 mod assets;
@@ -9,11 +10,18 @@ pub mod config;
 pub mod headers;
 pub mod host;
 pub mod pages;
+mod relay;
 mod routes;
 mod scriptless;
+mod visitor;
 pub mod words;
 
-use std::{io, net::TcpListener, path::PathBuf, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    time::Duration,
+};
 
 use actix_web::{App, HttpServer, middleware, web};
 use anyhow::Context;
@@ -25,11 +33,19 @@ use bridge::{Bridge, BridgeLimits};
 pub use config::Config;
 use host::BackUrl;
 use pages::Pages;
+use relay::Relay;
 use service::tls::{Certificate, Files, LOOK_EVERY};
+use visitor::Gate;
 
-/// Seconds that requests in progress get after the shutdown began. Pages take milliseconds; assets on a slow line a
-/// little longer.
-const DRAIN_SECONDS: u64 = 5;
+/// Waiting connections that the kernel holds; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
+const BACKLOG: i32 = 4096;
+
+/// Bytes of an answer that the kernel takes before the browser reads. By default a deaf one hides megabytes there.
+const NOT_SENT_BYTES: u32 = 32 * 1024;
+
+/// Sent bytes that nobody acknowledges end a connection so long after (RFC 5482); a window that stays shut counts too.
+/// Without it a browser that stopped reading keeps its connection after the chat server has given it up.
+const LOST_AFTER: Duration = Duration::from_secs(30);
 
 /// Time for a TLS handshake, as `back` gives it.
 const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
@@ -38,8 +54,9 @@ const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 struct State {
     pages: web::Data<Pages>,
-    back: web::Data<Option<BackUrl>>,
+    gate: web::Data<Gate>,
     origins: web::Data<Vec<AllowedOrigin>>,
+    relay: Option<web::Data<Relay>>,
 }
 
 /// The page server, built but not yet running.
@@ -63,12 +80,22 @@ impl Server {
             "there is no folder {}; name the one with the page's scripts and styles with --assets",
             config.assets.display()
         );
+        let relay = config.same_port.then(|| {
+            let limit = config.relays.map(|relays| if relays == 0 { usize::MAX } else { relays });
+            let limit = limit.unwrap_or_else(|| config::relays_for(descriptors()));
+            web::Data::new(Relay::new(config.back.clone(), config.base_path.clone(), limit))
+        });
+        let gate = web::Data::new(Gate {
+            trusted: config.trusted_proxy,
+            public: config.public_back_url,
+            same_port: config.same_port,
+            base: config.base_path.clone(),
+        });
         let pages = web::Data::new(Pages::new(config.base_path)?);
         let files = Files::of(config.tls_cert, config.tls_key);
         let certificate = files.map(Certificate::open).transpose().context("no TLS")?;
-        let back = web::Data::new(config.public_back_url);
         let origins = web::Data::new(config.allow_origin);
-        let state = State { pages, back, origins };
+        let state = State { pages, gate, origins, relay };
         let limits = config.api.bridge();
         Ok(Self { state, assets: config.assets, certificate, back: config.back, limits })
     }
@@ -84,14 +111,19 @@ impl Server {
     /// When the listener cannot be used.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
         let Self { state, assets, certificate, back, limits } = self;
+        if let Some(relay) = &state.relay {
+            relay.leave_after(shutdown.clone());
+        }
         // Connections to the chat server live here, and not on the threads that serve requests.
         let bridge = web::Data::from(Bridge::new(back, limits, Handle::current(), shutdown.clone()));
         let server = HttpServer::new(move || {
+            let relay = state.relay.clone();
             App::new()
                 .app_data(state.pages.clone())
-                .app_data(state.back.clone())
+                .app_data(state.gate.clone())
                 .app_data(state.origins.clone())
                 .app_data(bridge.clone())
+                .configure(|app| _ = relay.map(|relay| app.app_data(relay)))
                 .service(
                     // Everything that has an address; what lies outside has none.
                     web::scope(state.pages.base().as_str())
@@ -105,9 +137,11 @@ impl Server {
                 // The last one wrapped sees the request first: nothing below it meets an unchecked `Host`.
                 .wrap(middleware::from_fn(headers::guard))
         })
-        .on_connect(|stream, _| patience(stream))
         .disable_signals()
-        .shutdown_timeout(DRAIN_SECONDS);
+        .shutdown_timeout(relay::DRAIN_SECONDS)
+        // By default a relayed connection ends a second after its last byte, and until then its page does not come back; less
+        // than actix's clock is exact to (half a second) may never end. The relay itself waits where it has to.
+        .client_disconnect_timeout(Duration::ZERO);
         let server = match &certificate {
             Some(certificate) => {
                 let tls = certificate.server().map_err(io::Error::other)?;
@@ -138,20 +172,36 @@ impl Server {
     }
 }
 
-/// Sent bytes that nobody takes end a connection after this: a reader who does not read, or is gone without a word.
-const DEAF: Duration = Duration::from_secs(30);
-
-/// Unsent bytes that a socket takes. By default a reader who does not read hides up to 4 MB in the kernel.
-const NOT_SENT_BYTES: u32 = 32 * 1024;
-
-/// How long, and with how much, this server waits for a client that does not read.
-fn patience(stream: &dyn std::any::Any) {
-    let Some(stream) = stream.downcast_ref::<tokio::net::TcpStream>() else { return };
-    let socket = socket2::SockRef::from(stream);
+/// Opens the listening socket. What is set on it every connection inherits, with or without TLS, also one that comes before
+/// the server runs.
+///
+/// # Errors
+/// When the address cannot be had, as when another process has it.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that was killed may be started again at once.
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
-    if let Err(error) =
-        socket.set_tcp_user_timeout(Some(DEAF)).and_then(|()| socket.set_tcp_notsent_lowat(NOT_SENT_BYTES))
     {
-        tracing::debug!(%error, "a connection is gone already");
+        socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
+        socket.set_tcp_user_timeout(Some(LOST_AFTER))?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// How many descriptors this process may have open, raised as far as it goes without privileges.
+fn descriptors() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        Ok(()) => limit.maximum.unwrap_or(u64::MAX),
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open descriptors");
+            limit.current.unwrap_or(u64::MAX)
+        }
     }
 }

@@ -26,7 +26,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     // made.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.log_internal_errors(false).init();
-    let listener = std::net::TcpListener::bind(config.listen).with_context(|| {
+    let listener = front::listen(config.listen).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen or FRONT_LISTEN", config.listen)
     })?;
     let address = listener.local_addr()?;

@@ -13,7 +13,7 @@ use shared::{Name, NameError, RoomName, limits};
 use crate::{
     host::BackUrl,
     pages::{Field, Form, Pages, Reader},
-    scriptless,
+    relay, scriptless,
     words::{COOKIE, Lang},
 };
 
@@ -35,7 +35,9 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         .service(readable("/join").route(web::to(join)))
         .service(room)
         .service(readable("/r/{room:[^/]*}/live").route(web::to(scriptless::live)))
-        .service(readable("/favicon.ico").route(web::to(favicon)));
+        .service(readable("/favicon.ico").route(web::to(favicon)))
+        // All of it, however it is asked: the chat server answers.
+        .service(web::resource([relay::AT.to_owned(), format!("{}/{{rest:.*}}", relay::AT)]).to(relay::relay));
 }
 
 /// An address that answers GET and HEAD, and 405 to everything else.

@@ -47,6 +47,14 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Its number, for signals.
+    #[allow(dead_code, reason = "not every test that starts programs sends signals")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();

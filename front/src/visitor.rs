@@ -1,0 +1,86 @@
+//! Who asks, and how: address, scheme and host as they were at the first proxy that is trusted. It knows the headers that
+//! proxies write, and nothing of pages.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use actix_web::{dev::ServiceRequest, http::header};
+use shared::TrustedProxies;
+
+use crate::{
+    base::BasePath,
+    host::{BackUrl, Host},
+};
+
+/// The header of addresses, one for each proxy on the way.
+pub(crate) const FORWARDED_FOR: &str = "x-forwarded-for";
+/// The header of the scheme at the first proxy.
+pub(crate) const FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// The header of the host that was asked for at the first proxy.
+pub(crate) const FORWARDED_HOST: &str = "x-forwarded-host";
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Visitor {
+    /// The address of the browser, as far as it is known.
+    pub(crate) address: IpAddr,
+    /// Whether the browser asked over TLS.
+    pub(crate) secure: bool,
+    /// The host that the browser asked for.
+    pub(crate) host: Host,
+}
+
+/// What has to be known to tell.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    /// Proxies whose word counts.
+    pub(crate) trusted: TrustedProxies,
+    /// Where browsers find the chat server, if somebody said so.
+    pub(crate) public: Option<BackUrl>,
+    /// Whether they find it on this server's own port.
+    pub(crate) same_port: bool,
+    /// The path under which this server's addresses are.
+    pub(crate) base: BasePath,
+}
+
+impl Gate {
+    /// Who asks; nothing when a host that counts is missing, repeated or malformed.
+    pub(crate) fn visitor(&self, request: &ServiceRequest) -> Option<Visitor> {
+        let mut hosts = request.headers().get_all(header::HOST);
+        let host = Host::parse(hosts.next()?.to_str().ok()?).ok()?;
+        if hosts.next().is_some() {
+            return None;
+        }
+        let secure = request.app_config().secure();
+        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        if !self.trusted.trusts(peer) {
+            return Some(Visitor { address: peer.to_canonical(), secure, host });
+        }
+        let hops: Vec<&str> =
+            request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect();
+        Some(Visitor {
+            address: self.trusted.client(peer, hops.into_iter()),
+            secure: last(request, FORWARDED_PROTO).map_or(Some(secure), |scheme| match scheme {
+                "https" | "wss" => Some(true),
+                "http" | "ws" => Some(false),
+                _ => None,
+            })?,
+            host: last(request, FORWARDED_HOST).map_or(Some(host), |forwarded| Host::parse(forwarded).ok())?,
+        })
+    }
+
+    /// Where this visitor's browser finds the chat server.
+    pub(crate) fn back(&self, visitor: &Visitor) -> BackUrl {
+        match &self.public {
+            Some(public) => public.clone(),
+            None if self.same_port => BackUrl::relayed(visitor.secure, &visitor.host, &self.base),
+            None => BackUrl::beside(visitor.secure, &visitor.host),
+        }
+    }
+}
+
+/// The last entry of a list: the one that the nearest proxy wrote. Those before it may be anybody's.
+fn last<'a>(request: &'a ServiceRequest, name: &str) -> Option<&'a str> {
+    let line = request.headers().get_all(name).last()?;
+    // What cannot be read is no scheme and no host.
+    line.to_str().unwrap_or("").rsplit(',').next().map(str::trim)
+}
