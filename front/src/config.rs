@@ -39,6 +39,10 @@ pub struct Config {
     #[arg(long, env = "FRONT_BACK", default_value = BACK)]
     pub back: BackUrl,
 
+    /// PEM file with the authority that signed the chat server's certificate, where that is at wss://
+    #[arg(long, env = "FRONT_BACK_CA", value_name = "FILE")]
+    pub back_ca: Option<PathBuf>,
+
     /// Connections passed on at once; 0 is no limit [default: four tenths of the descriptor limit, as each takes two]
     #[arg(long, env = "FRONT_RELAYS", value_name = "N")]
     pub relays: Option<usize>,
@@ -165,6 +169,7 @@ impl Default for Config {
             public_back_url: None,
             same_port: false,
             back: BackUrl::local(),
+            back_ca: None,
             relays: None,
             trusted_proxy: TrustedProxies::default(),
             allow_origin: Vec::new(),

@@ -7,6 +7,7 @@ mod assets;
 pub mod base;
 pub mod bridge;
 pub mod config;
+pub mod dial;
 pub mod headers;
 pub mod host;
 pub mod pages;
@@ -31,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use bridge::{Bridge, BridgeLimits};
 pub use config::Config;
-use host::BackUrl;
+use dial::Back;
 use pages::Pages;
 use relay::Relay;
 use service::tls::{Certificate, Files, LOOK_EVERY};
@@ -64,7 +65,7 @@ pub struct Server {
     state: State,
     assets: PathBuf,
     certificate: Option<Certificate>,
-    back: BackUrl,
+    back: Back,
     limits: BridgeLimits,
 }
 
@@ -80,10 +81,11 @@ impl Server {
             "there is no folder {}; name the one with the page's scripts and styles with --assets",
             config.assets.display()
         );
+        let back = Back::new(config.back, config.back_ca.as_deref())?;
         let relay = config.same_port.then(|| {
             let limit = config.relays.map(|relays| if relays == 0 { usize::MAX } else { relays });
             let limit = limit.unwrap_or_else(|| config::relays_for(descriptors()));
-            web::Data::new(Relay::new(config.back.clone(), config.base_path.clone(), limit))
+            web::Data::new(Relay::new(back.clone(), config.base_path.clone(), limit))
         });
         let gate = web::Data::new(Gate {
             trusted: config.trusted_proxy,
@@ -97,7 +99,7 @@ impl Server {
         let origins = web::Data::new(config.allow_origin);
         let state = State { pages, gate, origins, relay };
         let limits = config.api.bridge();
-        Ok(Self { state, assets: config.assets, certificate, back: config.back, limits })
+        Ok(Self { state, assets: config.assets, certificate, back, limits })
     }
 
     /// The certificate, for whoever wants it read anew; `None` without TLS.

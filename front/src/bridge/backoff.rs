@@ -5,8 +5,8 @@ use std::time::Duration;
 /// The first wait is at most this.
 const FIRST: Duration = Duration::from_millis(200);
 
-/// No wait is longer than this.
-const LONGEST: Duration = Duration::from_secs(5);
+/// No wait is longer than this: readers wait for it here, and of front there are few.
+const LONGEST: Duration = Duration::from_secs(2);
 
 /// Doubling waits with full jitter: many who lost the same server do not come back at the same moment.
 #[derive(Debug, Default)]

@@ -24,7 +24,7 @@ use super::{
     told::{Told, error_of, overloaded, unavailable},
     upstream::{self, Heard, Hearing, PING_EVERY, Speaking},
 };
-use crate::host::BackUrl;
+use crate::dial::Back;
 
 /// Questions that back has not answered; it reads no more of a connection with so many.
 pub(crate) const UNANSWERED: usize = 32;
@@ -72,7 +72,7 @@ pub(crate) struct Line {
 
 impl Line {
     /// A line that connects as soon as somebody needs it, and the task that runs it until the line is dropped.
-    pub(crate) fn new(back: BackUrl) -> (Arc<Self>, impl Future<Output = ()> + Send) {
+    pub(crate) fn new(back: Back) -> (Arc<Self>, impl Future<Output = ()> + Send) {
         let (questions, asked) = mpsc::channel(UNANSWERED);
         let line = Arc::new(Self {
             feeds: Mutex::default(),
@@ -142,7 +142,7 @@ impl Line {
 }
 
 /// Keeps the connection.
-async fn run(line: Arc<Line>, back: BackUrl, mut questions: mpsc::Receiver<Question>) {
+async fn run(line: Arc<Line>, back: Back, mut questions: mpsc::Receiver<Question>) {
     let mut backoff = Backoff::default();
     let mut first = None;
     loop {

@@ -2,7 +2,6 @@
 //! keeps no state that a request could not rebuild, and knows no HTTP.
 
 pub(crate) mod backoff;
-pub(crate) mod dial;
 pub(crate) mod encoded;
 pub(crate) mod feed;
 mod line;
@@ -31,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::host::BackUrl;
+use crate::dial::Back;
 use feed::Feed;
 use line::Line;
 pub use say::{Saying, new_id};
@@ -63,7 +62,7 @@ const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 /// Front's side of the conversation with back.
 pub struct Bridge {
-    back: BackUrl,
+    back: Back,
     runtime: Handle,
     shutdown: CancellationToken,
     limits: BridgeLimits,
@@ -102,7 +101,7 @@ impl Drop for Reading {
 
 impl Bridge {
     /// A bridge whose tasks run on this runtime until `shutdown`; it connects when somebody asks for something.
-    pub fn new(back: BackUrl, limits: BridgeLimits, runtime: Handle, shutdown: CancellationToken) -> Arc<Self> {
+    pub fn new(back: Back, limits: BridgeLimits, runtime: Handle, shutdown: CancellationToken) -> Arc<Self> {
         let bridge = Arc::new(Self {
             sessions: Sessions::new(back.clone(), limits.sessions, limits.session_idle),
             back,

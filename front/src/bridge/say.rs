@@ -15,7 +15,7 @@ use super::{
     told::{Told, error_of, overloaded, unavailable},
     upstream::{self, Heard, Hearing, Speaking},
 };
-use crate::host::BackUrl;
+use crate::dial::Back;
 
 /// How long is tried where back was lost before it answered.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -91,7 +91,7 @@ fn no_word() -> Box<ErrorBody> {
 }
 
 /// Says it, again where the connection was lost in between: it has the same `id` each time, and is stored once.
-pub(super) async fn say(back: &BackUrl, saying: &Saying) -> Result<Bytes, Box<ErrorBody>> {
+pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<ErrorBody>> {
     let Saying { room, text, reply_to, session, name, id } = saying;
     let mut send = json!({ "type": "send", "id": id, "room": room, "text": text });
     if let Some(seq) = reply_to {
@@ -118,11 +118,16 @@ pub(super) async fn say(back: &BackUrl, saying: &Saying) -> Result<Bytes, Box<Er
     loop {
         match upstream::open(back).await {
             Ok((mut speaking, mut hearing)) => {
-                said = true;
+                let in_doubt = std::mem::replace(&mut said, true);
                 let attempt = timeout(PATIENCE, attempt(&mut speaking, &mut hearing, &lines, join_id, id.as_str()));
-                if let Ok(Some(answer)) = attempt.await {
-                    tokio::spawn(goodbye(speaking, hearing));
-                    return answer;
+                match attempt.await {
+                    // It says of this attempt that nothing was stored, and knows nothing of the one before.
+                    Ok(Some(Err(error))) if in_doubt && !is_about_the_message(error.code) => {}
+                    Ok(Some(answer)) => {
+                        tokio::spawn(goodbye(speaking, hearing));
+                        return answer;
+                    }
+                    Ok(None) | Err(_) => {}
                 }
             }
             // Nothing of it has left: there is no doubt about what was stored.
@@ -140,6 +145,11 @@ pub(super) async fn say(back: &BackUrl, saying: &Saying) -> Result<Bytes, Box<Er
         }
         sleep(pause).await;
     }
+}
+
+/// Whether the same message gets the same refusal at any time.
+fn is_about_the_message(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::BadField | ErrorCode::BadName | ErrorCode::BadJson | ErrorCode::TooBig)
 }
 
 /// One connection's try; nothing when it was lost.

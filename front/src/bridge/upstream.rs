@@ -17,8 +17,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
 };
 
-use super::dial::{Duplex, dial};
-use crate::host::BackUrl;
+use crate::dial::{Back, Duplex};
 
 /// Time for TCP, TLS and the handshake together.
 const OPENING: Duration = Duration::from_secs(5);
@@ -77,10 +76,10 @@ pub(crate) struct Hearing(SplitStream<Socket>);
 ///
 /// # Errors
 /// When back cannot be reached in time, or does not speak `chat.v1`.
-pub(crate) async fn open(back: &BackUrl) -> Result<(Speaking, Hearing), Away> {
+pub(crate) async fn open(back: &Back) -> Result<(Speaking, Hearing), Away> {
     let opening = async {
-        let stream = dial(back).await?;
-        let mut request = format!("{back}/").into_client_request().map_err(Box::new)?;
+        let stream = back.dial().await?;
+        let mut request = format!("{}/", back.url()).into_client_request().map_err(Box::new)?;
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
         let config = WebSocketConfig::default()
             .max_message_size(Some(TEXT_BYTES))

@@ -1,7 +1,6 @@
 //! One port for everything: WebSocket connections under `/ws` are passed on to the chat server, byte for byte. It decides
 //! about nobody: the chat server does, and its answer is passed back.
 
-mod dial;
 mod head;
 mod stream;
 
@@ -22,8 +21,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{base::BasePath, host::BackUrl, visitor::Visitor};
-use dial::Line;
+use crate::{
+    base::BasePath,
+    dial::{Back, Duplex},
+    visitor::Visitor,
+};
 use head::{Answer, HEAD_BYTES};
 use stream::Stream;
 
@@ -51,7 +53,7 @@ pub(crate) const DRAIN_SECONDS: u64 = DRAIN.as_secs() + LEAVING.as_secs() + 1;
 
 /// Passes connections on.
 pub(crate) struct Relay {
-    back: BackUrl,
+    back: Back,
     base: BasePath,
     seats: Arc<Semaphore>,
     limit: usize,
@@ -67,7 +69,7 @@ enum Trouble {
 
 impl Relay {
     /// Passes at most `limit` connections at once on to `back`.
-    pub(crate) fn new(back: BackUrl, base: BasePath, limit: usize) -> Self {
+    pub(crate) fn new(back: Back, base: BasePath, limit: usize) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         Self { back, base, seats: Arc::new(Semaphore::new(limit)), limit, stop: OnceLock::new() }
     }
@@ -84,7 +86,7 @@ impl Relay {
         let rest = path.strip_prefix(self.base.as_str()).and_then(|path| path.strip_prefix(AT)).unwrap_or(path);
         let rest = if rest.is_empty() { "/" } else { rest };
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{}{rest}{query}", self.back.path())
+        format!("{}{rest}{query}", self.back.url().path())
     }
 
     /// Resolves when a connection has to leave because this server stops.
@@ -147,7 +149,7 @@ pub(crate) async fn relay(request: HttpRequest, browser: web::Payload) -> HttpRe
             refusal.insert_header((header::CACHE_CONTROL, "no-store")).body(sentence)
         }
         Ok(_) | Err(Trouble::Nonsense) => {
-            tracing::warn!(back = %relay.back, "what answers there is no chat server; see --back");
+            tracing::warn!(back = %relay.back.url(), "what answers there is no chat server; see --back");
             let sentence = "What answers in the place of the chat server is none.";
             refuse(StatusCode::BAD_GATEWAY, sentence).retry_after(RETRY_SECONDS).finish_with_sentence()
         }
@@ -159,12 +161,12 @@ pub(crate) async fn relay(request: HttpRequest, browser: web::Payload) -> HttpRe
 }
 
 /// Sends a head and reads the answer; what comes behind its head are the first bytes of the chat, or a sentence.
-async fn ask(back: &BackUrl, head: &[u8], to_head: bool) -> Result<(Line, Answer, web::Bytes), Trouble> {
+async fn ask(back: &Back, head: &[u8], to_head: bool) -> Result<(Box<dyn Duplex>, Answer, web::Bytes), Trouble> {
     let unreachable = |error| {
-        tracing::warn!(%back, %error, "cannot reach the chat server");
+        tracing::warn!(back = %back.url(), %error, "cannot reach the chat server");
         Trouble::Unreachable
     };
-    let mut line = dial::dial(back).await.map_err(unreachable)?;
+    let mut line = back.dial().await.map_err(unreachable)?;
     line.write_all(head).await.map_err(unreachable)?;
     let mut bytes = web::BytesMut::with_capacity(1024);
     let (answer, end) = loop {

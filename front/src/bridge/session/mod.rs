@@ -25,7 +25,7 @@ use super::{
     told::{Told, error_of, overloaded, unavailable},
     upstream::{self, Heard, Hearing, PING_EVERY, Speaking},
 };
-use crate::host::BackUrl;
+use crate::dial::Back;
 pub(crate) use frames::{End, Frames, Taken};
 
 /// Time from the hello to the welcome, and for back to take what it is told.
@@ -42,7 +42,7 @@ type Commands = (Vec<String>, oneshot::Sender<()>);
 
 /// All sessions of this front, by the hash of their secret.
 pub(crate) struct Sessions {
-    back: BackUrl,
+    back: Back,
     idle: Duration,
     most: usize,
     seats: Arc<Semaphore>,
@@ -79,7 +79,7 @@ fn key(secret: &SessionToken) -> [u8; 32] {
 }
 
 impl Sessions {
-    pub(super) fn new(back: BackUrl, most: usize, idle: Duration) -> Self {
+    pub(super) fn new(back: Back, most: usize, idle: Duration) -> Self {
         let seats = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         Self { back, idle, most, seats, all: Mutex::default() }
     }
@@ -157,7 +157,7 @@ async fn open(
 }
 
 /// Says hello and waits for the welcome.
-async fn greet(back: &BackUrl, hello: String) -> Result<(Speaking, Hearing, Bytes, Welcomed), Box<ErrorBody>> {
+async fn greet(back: &Back, hello: String) -> Result<(Speaking, Hearing, Bytes, Welcomed), Box<ErrorBody>> {
     let (mut speaking, mut hearing) = upstream::open(back).await.map_err(|error| {
         tracing::debug!(%error, "back cannot be reached");
         unavailable()
