@@ -1,4 +1,4 @@
-//! What a build of `back` can do. A round leaves out the faults that would mean nothing to it.
+//! What a build of `back` and `front` can do. A round leaves out the faults that would mean nothing to them.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,11 +7,13 @@ use std::{
 
 use anyhow::Context;
 
-/// What a build of `back` can do.
+/// What a build of `back` and `front` can do.
 #[derive(Debug, Clone)]
 pub struct Abilities {
     /// The program.
     pub back: PathBuf,
+    /// The page server beside it.
+    pub front: PathBuf,
     /// It keeps history on disk.
     pub disk: bool,
     /// It can be told to kill itself or to break a promise.
@@ -20,6 +22,8 @@ pub struct Abilities {
     pub export: bool,
     /// It can look whether its file is sound.
     pub check: bool,
+    /// Front passes WebSockets on.
+    pub relay: bool,
 }
 
 impl Abilities {
@@ -28,19 +32,21 @@ impl Abilities {
     /// # Errors
     /// When it is not there.
     pub fn of(programs: &Path) -> anyhow::Result<Self> {
-        let back = programs.join("back");
-        let ask = |args: &[&str]| -> anyhow::Result<Output> {
-            Command::new(&back)
+        let [back, front] = ["back", "front"].map(|name| programs.join(name));
+        let run = |program: &Path, args: &[&str]| -> anyhow::Result<Output> {
+            Command::new(program)
                 .args(args)
                 .output()
-                .with_context(|| format!("cannot run {}; cargo build -p back -p front makes it", back.display()))
+                .with_context(|| format!("cannot run {}; cargo build -p back -p front makes it", program.display()))
         };
+        let ask = |args: &[&str]| run(&back, args);
         let help = String::from_utf8_lossy(&ask(&["--help"])?.stdout).into_owned();
         let disk = help.contains("--data") && help.contains("sqlite");
         // A flag that the help hides is known when it is not complained of.
         let sabotage = ask(&["--sabotage", "no-dedup", "--help"])?.status.success();
         let export = ask(&["export", "--help"])?.status.success();
         let check = ask(&["check", "--help"])?.status.success();
-        Ok(Self { back, disk, sabotage, export, check })
+        let relay = String::from_utf8_lossy(&run(&front, &["--help"])?.stdout).contains("--same-port");
+        Ok(Self { back, front, disk, sabotage, export, check, relay })
     }
 }

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     abilities::Abilities,
+    clients::door::Door,
     faults::plan::{Kind, Plan},
     round::{Round, SETTLE},
 };
@@ -39,8 +40,16 @@ pub enum Command {
     },
 }
 
+/// Who takes part in a round.
+const PEOPLE: &str = "\
+In three rooms, 20 senders with up to 8 messages unanswered talk: over WebSocket to back and through front, over sessions of
+the HTTP API, and by POST. 30 subscribers listen, steady, cut (a goodbye, a reset, silence), slow and late: over WebSocket, as
+server-sent events, as lines of JSON, by long polls, by polls at intervals, and over sessions. All of them, and front itself,
+go through proxies that break. At the end every room is read in every way, over WebSocket and over HTTP, also after a restart.";
+
 /// Rounds to run.
 #[derive(Debug, Args)]
+#[command(after_help = PEOPLE)]
 pub struct Run {
     /// Folder with the programs back and front
     #[arg(long, value_name = "DIR")]
@@ -62,11 +71,17 @@ pub struct Run {
     #[arg(long, default_value_t = 1.0, value_name = "X")]
     pub pace: f64,
 
-    /// Which faults may happen, separated by commas: kill-back, kill-front, term-back, stop-back, fail-point, second-back,
-    /// clock-jump, disk-full, fsync-fails, power-cut, cut, partition, one-way, black-hole, delay, slow-link; or network,
-    /// process, all, none [default: all that the build of back can take, without power-cut]
+    /// Which faults may happen, separated by commas: kill-back, kill-front, term-back, stop-back, term-front, stop-front,
+    /// fail-point, second-back, clock-jump, disk-full, fsync-fails, power-cut, cut, partition, one-way, black-hole, delay,
+    /// slow-link; or network, process, all, none [default: all that the build of back can take, without power-cut]. Those
+    /// of the network meet senders, subscribers, everybody, everybody who comes through front, or front's way to back
     #[arg(long, value_delimiter = ',', value_name = "LIST")]
     pub faults: Vec<String>,
+
+    /// Which ways in people may take besides the one to back, separated by commas: relay, session, polled-session, events,
+    /// stream, polls, post [default: all that the build of front has]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    pub doors: Vec<String>,
 
     /// Keep history in memory: then nothing that ends back can be survived, and none of it happens unless it is asked for
     #[arg(long)]
@@ -83,6 +98,10 @@ pub struct Run {
     /// A flag for back, as in --back-flag=--drain=1; may be given several times
     #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
     pub back_flag: Vec<String>,
+
+    /// A flag for front; may be given several times
+    #[arg(long, value_name = "FLAG", allow_hyphen_values = true)]
+    pub front_flag: Vec<String>,
 
     /// Keep the folder with history, data and logs also of rounds that are valid
     #[arg(long)]
@@ -105,16 +124,31 @@ impl Run {
         anyhow::ensure!(self.seconds.is_finite() && self.seconds > 0.0, "--seconds must be more than 0");
         anyhow::ensure!(self.pace.is_finite() && self.pace > 0.0, "--pace must be more than 0");
         let kinds = self.kinds(abilities)?;
+        let doors = self.open_doors()?;
         let round = |seed| Round {
             seed,
             seconds: self.seconds,
             pace: self.pace,
             patience: SETTLE,
             kinds: kinds.clone(),
-            plan: Plan::new(seed, self.seconds, &kinds, self.long),
+            plan: Plan::new(seed, self.seconds, &kinds, self.long, true),
             back_flags: self.back_flag.clone(),
+            front_flags: self.front_flag.clone(),
+            doors: doors.clone(),
+            careless: false,
         };
         Ok((self.seed..self.seed.saturating_add(self.seeds)).map(round).collect())
+    }
+
+    fn open_doors(&self) -> anyhow::Result<Vec<Door>> {
+        if self.doors.is_empty() {
+            return Ok(Door::ALL.to_vec());
+        }
+        let door = |word: &String| {
+            let door = Door::ALL.into_iter().find(|door| door.word() == word);
+            door.ok_or_else(|| anyhow::anyhow!("--doors: {word} is no way in; see --help"))
+        };
+        self.doors.iter().map(door).collect()
     }
 
     fn kinds(&self, abilities: &Abilities) -> anyhow::Result<BTreeSet<Kind>> {
@@ -166,7 +200,15 @@ mod tests {
     }
 
     fn able(disk: bool) -> Abilities {
-        Abilities { back: "back".into(), disk, sabotage: disk, export: disk, check: disk }
+        Abilities {
+            back: "back".into(),
+            front: "front".into(),
+            relay: true,
+            disk,
+            sabotage: disk,
+            export: disk,
+            check: disk,
+        }
     }
 
     #[test]
@@ -176,8 +218,8 @@ mod tests {
         let help = command.find_subcommand_mut("run").unwrap().render_help().to_string();
         // Lines are broken anywhere between words.
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-        for kind in Kind::ALL {
-            assert!(help.contains(kind.word()), "{}", kind.word());
+        for word in Kind::ALL.iter().map(|kind| kind.word()).chain(Door::ALL.iter().map(|door| door.word())) {
+            assert!(help.contains(word), "{word}");
         }
     }
 
@@ -196,5 +238,8 @@ mod tests {
         assert_eq!(rounds.iter().map(|round| round.seed).collect::<Vec<_>>(), [5, 6, 7]);
         assert!(run(&["--faults", "earthquake"]).rounds(&able(true)).is_err());
         assert!(run(&["--seconds", "0"]).rounds(&able(true)).is_err());
+        assert!(run(&["--doors", "window"]).rounds(&able(true)).is_err());
+        let rounds = run(&["--doors", "events,post"]).rounds(&able(true)).unwrap();
+        assert_eq!(rounds[0].doors, [Door::Events, Door::Post]);
     }
 }

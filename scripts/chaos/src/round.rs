@@ -23,18 +23,20 @@ use tokio::{
 use crate::{
     abilities::Abilities,
     clients::{
-        Crowd, Phase, ROOMS, Ways,
-        reader::{self, Way},
+        Crowd, Phase, ROOMS,
+        door::Door,
+        reader::{self, Place, Way},
+        ways::Ways,
     },
     event::{Item, What},
     faults::{
         World,
         plan::{Kind, Plan},
         program::Program,
-        proxy::Proxy,
         shim::{Knob, Shim},
         weather,
     },
+    prove::careless::Careless,
     record::Recorder,
 };
 
@@ -64,6 +66,22 @@ pub struct Round {
     pub patience: Duration,
     /// More flags for back.
     pub back_flags: Vec<String>,
+    /// More flags for front.
+    pub front_flags: Vec<String>,
+    /// Which ways in people may take; to back they always may.
+    pub doors: Vec<Door>,
+    /// Not front itself is between back and those who come over HTTP, but one that leaves something out.
+    pub careless: bool,
+}
+
+/// Everything that people meet.
+struct Stage {
+    world: World,
+    ways: Ways,
+    /// Where history is read, also over HTTP where there is a front that can be.
+    places: Vec<Place>,
+    /// Ends when this is dropped.
+    _careless: Option<Careless>,
 }
 
 impl Round {
@@ -77,15 +95,18 @@ impl Round {
         folder: &Path,
         recorder: &Arc<Recorder>,
     ) -> anyhow::Result<()> {
-        let mut world = self.world(abilities, folder, recorder)?;
+        let Stage { mut world, ways, places, _careless } = self.stage(abilities, folder, recorder)?;
         world.back.start(&[]).await?;
         if let Some(front) = &mut world.front {
             front.start(&[]).await?;
         }
-        let server = world.back.address();
-        self.talk(server, Some(&mut world), recorder).await?;
+        self.talk(world.back.address(), &ways, Some(&mut world), recorder).await?;
+        // What ended while everything settled is seen here.
+        world.live(&[], Instant::now(), Instant::now()).await?;
         let rooms = rooms()?;
-        read_everything(server, &rooms, recorder).await?;
+        for place in &places {
+            read_everything(*place, &rooms, recorder).await?;
+        }
         if abilities.export
             && let Some(data) = &world.data
         {
@@ -94,12 +115,18 @@ impl Round {
                 recorder.note(What::Hist { node: "export".into(), room: room.to_string(), items, first: None });
             }
         }
+        world.stop_front().await;
         if world.data.is_some() {
             world.stop().await;
             world.back.start(&[]).await.context("back does not start after a clean stop")?;
             check(abilities, recorder, world.data.as_deref()).await?;
-            for room in &rooms {
-                read(server, room, Way::After, "restarted", recorder).await?;
+            if let Some(front) = &mut world.front {
+                front.start(&[]).await.context("front does not start after a clean stop")?;
+            }
+            for place in &places {
+                for room in &rooms {
+                    read(*place, room, Way::After, "restarted", recorder).await?;
+                }
             }
         }
         recorder.note(What::End {});
@@ -111,13 +138,13 @@ impl Round {
     /// # Errors
     /// When the round cannot be brought to its end.
     pub async fn against_address(&self, server: SocketAddr, recorder: &Arc<Recorder>) -> anyhow::Result<()> {
-        self.talk(server, None, recorder).await?;
-        read_everything(server, &rooms()?, recorder).await?;
+        self.talk(server, &Ways::to_back(server)?, None, recorder).await?;
+        read_everything(Place::Back(server), &rooms()?, recorder).await?;
         recorder.note(What::End {});
         Ok(())
     }
 
-    fn world(&self, abilities: &Abilities, folder: &Path, recorder: &Arc<Recorder>) -> anyhow::Result<World> {
+    fn stage(&self, abilities: &Abilities, folder: &Path, recorder: &Arc<Recorder>) -> anyhow::Result<Stage> {
         let data = abilities.disk.then(|| folder.join("data"));
         let mut flags: Vec<String> = ["--log", "warn", "--sends-per-second", "0"].map(str::to_owned).into();
         if let Some(data) = &data {
@@ -138,30 +165,38 @@ impl Round {
         }
         let environment = shim.as_ref().map(Shim::environment).unwrap_or_default();
         let back = Program::new(abilities.back.clone(), flags, environment, folder.join("back.log"))?;
-        let front = if self.kinds.contains(&Kind::KillFront) {
-            let flags = vec!["--public-back-url".to_owned(), format!("ws://{}", back.address())];
-            let path = abilities.back.with_file_name("front");
-            Some(Program::new(path, flags, Vec::new(), folder.join("front.log"))?)
+        let mut places = vec![Place::Back(back.address())];
+        let ways = Ways::to_back(back.address())?;
+        let (ways, front, careless) = if self.careless {
+            let careless = Careless::start(back.address())?;
+            (ways.and_front(careless.address(), &[Door::Events])?, None, Some(careless))
         } else {
-            None
+            let (ways, bridge) = ways.and_bridge(back.address())?;
+            let mut flags = vec!["--back".to_owned(), format!("ws://{bridge}")];
+            flags.extend(abilities.relay.then(|| "--same-port".to_owned()));
+            flags.extend(self.front_flags.iter().cloned());
+            let front = Program::new(abilities.front.clone(), flags, Vec::new(), folder.join("front.log"))?;
+            let doors = self.doors.iter().copied().filter(|door| *door != Door::Relay || abilities.relay);
+            let doors: Vec<_> = doors.collect();
+            if doors.iter().any(|door| door.is_api()) {
+                places.push(Place::Front(front.address()));
+            }
+            (ways.and_front(front.address(), &doors)?, Some(front), None)
         };
-        Ok(World { back, front, shim, data, recorder: Arc::clone(recorder) })
+        let world = World { back, front, shim, data, recorder: Arc::clone(recorder) };
+        Ok(Stage { world, ways, places, _careless: careless })
     }
 
     /// Lets people talk while the plan happens, and waits until everything is settled.
     async fn talk(
         &self,
         server: SocketAddr,
+        ways: &Ways,
         world: Option<&mut World>,
         recorder: &Arc<Recorder>,
     ) -> anyhow::Result<()> {
-        let ways = Ways {
-            talk: Proxy::start(server, false)?,
-            listen: Proxy::start(server, false)?,
-            narrow: Proxy::start(server, true)?,
-        };
         let (phase, watched) = watch::channel(Phase::Talk);
-        let mut crowd = Crowd::start(self.seed, self.seconds, self.pace, &ways, recorder, &watched)?;
+        let mut crowd = Crowd::start(self.seed, self.seconds, self.pace, ways, recorder, &watched)?;
         let reports = tokio::spawn(report(self.seed, Arc::clone(recorder)));
         let begin = Instant::now();
         let end = begin + Duration::from_secs_f64(self.seconds);
@@ -179,7 +214,7 @@ impl Round {
             }
         };
         let (lived, ()) = tokio::join!(processes, async {
-            weather(&ways, recorder, &self.plan.network, begin).await;
+            weather(ways, recorder, &self.plan.network, begin).await;
             sleep(CALM).await;
         });
         lived?;
@@ -208,19 +243,22 @@ async fn settle(tasks: &mut JoinSet<()>, what: &str, patience: Duration, recorde
     tasks.shutdown().await;
 }
 
-async fn read_everything(server: SocketAddr, rooms: &[RoomName], recorder: &Recorder) -> anyhow::Result<()> {
+async fn read_everything(place: Place, rooms: &[RoomName], recorder: &Recorder) -> anyhow::Result<()> {
     for room in rooms {
         for (way, name) in [(Way::After, "after"), (Way::Before, "before"), (Way::Around, "around")] {
-            read(server, room, way, name, recorder).await?;
+            read(place, room, way, name, recorder).await?;
         }
     }
     Ok(())
 }
 
-async fn read(server: SocketAddr, room: &RoomName, way: Way, name: &str, recorder: &Recorder) -> anyhow::Result<()> {
-    let read = reader::whole(server, room, way).await?;
-    let (node, room, first) = (name.to_owned(), room.to_string(), Some(read.first));
-    recorder.note(What::Hist { node, room, items: read.items, first });
+async fn read(place: Place, room: &RoomName, way: Way, name: &str, recorder: &Recorder) -> anyhow::Result<()> {
+    let read = reader::whole(place, room, way).await?;
+    let node = match place {
+        Place::Back(_) => name.to_owned(),
+        Place::Front(_) => format!("http {name}"),
+    };
+    recorder.note(What::Hist { node, room: room.to_string(), items: read.items, first: Some(read.first) });
     Ok(())
 }
 

@@ -1,28 +1,36 @@
-//! The people of the chat: senders that give up nothing, subscribers of every kind, and a reader for the end. They
-//! speak `chat.v1` over a link that may break at any byte, and write down what they are told.
+//! The people of the chat: senders that give up nothing, subscribers of every kind, and a reader for the end. They come in
+//! by every door there is, over links that may break at any byte, and write down what they are told.
 
+mod api;
+pub mod door;
+mod feed;
+mod http;
+mod lines;
 pub mod link;
+mod listener;
+mod poster;
 pub mod reader;
 pub mod sender;
+mod session;
+mod sse;
 pub mod subscriber;
+pub mod ways;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use shared::{RoomName, SessionToken};
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{faults::proxy::Proxy, random::Random, record::Recorder};
+use crate::{random::Random, record::Recorder};
+use door::{Door, SENDERS, SUBSCRIBERS};
+use feed::Feed;
+use poster::Poster;
 use sender::Sender;
-use subscriber::{Kind, Subscriber};
+use subscriber::Subscriber;
+use ways::Ways;
 
 /// The rooms of a round.
 pub const ROOMS: [&str; 3] = ["dev", "lobby", "마당"];
-
-/// Senders of a round.
-const SENDERS: usize = 20;
-
-/// Subscribers of a round, by kind.
-const SUBSCRIBERS: [(Kind, usize); 4] = [(Kind::Steady, 12), (Kind::Cut, 9), (Kind::Slow, 5), (Kind::Late, 4)];
 
 /// Mean time between two messages of one sender: twenty of them make 300 messages a second.
 const THINK: Duration = Duration::from_millis(66);
@@ -41,16 +49,6 @@ pub enum Phase {
     Drain(Arc<Tops>),
 }
 
-/// Where the people go in.
-pub struct Ways {
-    /// For senders.
-    pub talk: Proxy,
-    /// For subscribers.
-    pub listen: Proxy,
-    /// For slow subscribers: little fits into it.
-    pub narrow: Proxy,
-}
-
 /// What a client has in common with the others.
 #[derive(Clone)]
 pub struct Person {
@@ -58,7 +56,9 @@ pub struct Person {
     pub name: String,
     /// Its secret, kept over reconnects.
     pub session: SessionToken,
-    /// Where it goes in.
+    /// How it goes in.
+    pub door: Door,
+    /// Where.
     pub way: SocketAddr,
     /// What it chooses by: how often it had to come back makes no difference to it.
     pub random: Random,
@@ -75,6 +75,7 @@ impl Person {
     fn new(
         name: String,
         seed: u64,
+        door: Door,
         way: SocketAddr,
         recorder: &Arc<Recorder>,
         phase: &watch::Receiver<Phase>,
@@ -82,7 +83,13 @@ impl Person {
         let mut random = Random::stream(seed, &name);
         let session = SessionToken::parse(&format!("{:016x}{:016x}", random.next(), random.next()))?;
         let jitter = Random::new(random.next());
-        Ok(Self { name, session, way, random, jitter, recorder: Arc::clone(recorder), phase: phase.clone() })
+        Ok(Self { name, session, door, way, random, jitter, recorder: Arc::clone(recorder), phase: phase.clone() })
+    }
+
+    /// The same person doing one of several things at once, which has a name and choices of its own.
+    fn part(&mut self, number: u32) -> Self {
+        let (random, jitter) = (Random::new(self.random.next()), Random::new(self.random.next()));
+        Self { name: format!("{}.{number}", self.name), random, jitter, ..self.clone() }
     }
 
     /// How long to wait before asking again for what was refused for now.
@@ -121,17 +128,53 @@ impl Crowd {
     ) -> anyhow::Result<Self> {
         let rooms = ROOMS.iter().map(|room| RoomName::parse(room)).collect::<Result<Vec<_>, _>>()?;
         let mut crowd = Self { senders: JoinSet::new(), subscribers: JoinSet::new() };
-        for n in 0..SENDERS {
-            let person = Person::new(format!("p{n}"), seed, ways.talk.address(), recorder, phase)?;
-            crowd.senders.spawn(Sender::new(person, &rooms, THINK.div_f64(pace)).run());
+        let person = |name, door: Door, kind| {
+            let door = door.or_back(&ways.open);
+            Person::new(name, seed, door, ways.of(door, kind), recorder, phase)
+        };
+        let think = THINK.div_f64(pace);
+        let doors = SENDERS.iter().flat_map(|(door, count)| std::iter::repeat_n(*door, *count));
+        for (n, door) in doors.enumerate() {
+            let person = person(format!("p{n}"), door, None)?;
+            if person.door.is_chat() {
+                crowd.senders.spawn(Sender::new(person, &rooms, think).run());
+            } else {
+                crowd.senders.spawn(Poster::new(person, &rooms, think).run());
+            }
         }
-        let kinds = SUBSCRIBERS.iter().flat_map(|(kind, count)| std::iter::repeat_n(*kind, *count));
-        for (n, kind) in kinds.enumerate() {
-            let way = if kind == Kind::Slow { &ways.narrow } else { &ways.listen };
-            let person = Person::new(format!("s{n}"), seed, way.address(), recorder, phase)?;
-            let Some(room) = rooms.get(n % rooms.len()) else { continue };
-            crowd.subscribers.spawn(Subscriber::new(person, kind, room.clone(), seconds).run());
+        let kinds = SUBSCRIBERS.iter().flat_map(|(door, kind, count)| std::iter::repeat_n((*door, *kind), *count));
+        for (n, (door, kind)) in kinds.enumerate() {
+            let person = person(format!("s{n}"), door, Some(kind))?;
+            let Some(room) = rooms.get(n % rooms.len()).cloned() else { continue };
+            if person.door.is_chat() {
+                crowd.subscribers.spawn(Subscriber::new(person, kind, room, seconds).run());
+            } else {
+                crowd.subscribers.spawn(Feed::new(person, kind, room, seconds).run());
+            }
         }
         Ok(crowd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Somebody who never goes anywhere.
+    pub(super) fn person(name: &str, recorder: &Arc<Recorder>) -> Person {
+        let (_, phase) = watch::channel(Phase::Talk);
+        let way = SocketAddr::from(([127, 0, 0, 1], 1));
+        Person::new(name.to_owned(), 1, Door::Back, way, recorder, &phase).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_person_may_do_several_things_and_is_still_one() {
+        let folder = crate::folder::Folder::create("people").unwrap();
+        let recorder = Arc::new(Recorder::create(&folder.path().join("history.jsonl")).unwrap());
+        let mut whole = person("p1", &recorder);
+        let (mut one, mut other) = (whole.part(0), whole.part(1));
+        assert_eq!((one.name.as_str(), other.name.as_str()), ("p1.0", "p1.1"));
+        assert_eq!(one.session.as_str(), other.session.as_str());
+        assert_ne!(one.random.next(), other.random.next());
     }
 }

@@ -97,7 +97,8 @@ impl Sender {
 
     async fn connection(&mut self) -> Result<(), Over> {
         let rooms = self.rooms.iter().map(|room| (room.clone(), Ask::Last(0))).collect();
-        let mut link = Link::open(self.person.way, None, &self.person.session, rooms).await?;
+        let Person { door, way, session, .. } = &self.person;
+        let mut link = Link::open(*door, *way, None, session, rooms).await?;
         timeout(PATIENCE, self.come_in(&mut link)).await.unwrap_or(Err(Over::default()))?;
         self.connections += 1;
         self.give_up(|waiting| waiting.refused.is_some() && waiting.overtaken);
@@ -266,14 +267,13 @@ impl Sender {
 mod tests {
     use std::sync::Arc;
 
-    use shared::{Epoch, SessionToken};
-    use tokio::sync::watch;
+    use shared::Epoch;
 
     use super::*;
     use crate::{
+        clients::tests::person,
         event::Event,
         folder::Folder,
-        random::Random,
         record::{self, Recorder},
     };
 
@@ -281,16 +281,7 @@ mod tests {
     async fn after_writing(unsure: &[bool]) -> (Sender, Arc<Recorder>, Folder) {
         let folder = Folder::create("sender").unwrap();
         let recorder = Arc::new(Recorder::create(&folder.path().join("history.jsonl")).unwrap());
-        let (_, phase) = watch::channel(Phase::Talk);
-        let person = Person {
-            name: "p0".into(),
-            session: SessionToken::parse(&"s".repeat(32)).unwrap(),
-            way: ([127, 0, 0, 1], 1).into(),
-            random: Random::new(1),
-            jitter: Random::new(2),
-            recorder: Arc::clone(&recorder),
-            phase,
-        };
+        let person = person("p0", &recorder);
         let room = RoomName::lobby();
         let mut sender = Sender::new(person, std::slice::from_ref(&room), Duration::from_millis(1));
         for (n, unsure) in unsure.iter().enumerate() {

@@ -10,7 +10,7 @@ use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use plan::{Fault, Step, Whose};
 use program::{PATIENCE, Program};
-use proxy::{Proxy, Weather};
+use proxy::Weather;
 use rustix::process::Signal;
 use shim::{Knob, Shim};
 use tokio::{
@@ -19,10 +19,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{clients::Ways, event::What, record::Recorder};
+use crate::{clients::ways::Ways, event::What, record::Recorder};
 
 /// The longest that a server may take to end by itself once it must.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
+
+/// The longest that front may take to end when it is asked to, whatever is open.
+const FRONT_ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether a process that should run does.
 const WATCH: Duration = Duration::from_millis(100);
@@ -31,7 +34,7 @@ const WATCH: Duration = Duration::from_millis(100);
 pub struct World {
     /// The chat server.
     pub back: Program,
-    /// The page server, where it is part of the round.
+    /// The page server, which passes on what is said over HTTP, where it is part of the round.
     pub front: Option<Program>,
     /// What makes disk and clock misbehave, where that is part of the round.
     pub shim: Option<Shim>,
@@ -62,11 +65,14 @@ impl World {
     async fn watch(&mut self, until: Instant) {
         // A look at once, also where there is nothing to wait for.
         loop {
-            if let Some(status) = self.back.ended() {
-                self.recorder.note(What::Died { what: format!("back ended by itself ({status})") });
-            }
-            if !self.back.runs() {
-                self.revive().await;
+            for (program, name) in [(Some(&mut self.back), "back"), (self.front.as_mut(), "front")] {
+                let Some(program) = program else { continue };
+                if let Some(status) = program.ended() {
+                    self.recorder.note(What::Died { what: format!("{name} ended by itself ({status})") });
+                }
+                if !program.runs() {
+                    revive(program, name, &self.recorder).await;
+                }
             }
             if Instant::now() >= until {
                 return;
@@ -77,16 +83,20 @@ impl World {
 
     /// Starts back again. That it does not start is written down.
     async fn revive(&mut self) {
-        for attempt in 1.. {
-            match self.back.start(&[]).await {
-                Ok(()) => return,
-                Err(error) if attempt == 3 => {
-                    self.recorder.note(What::Died { what: format!("back does not start: {error:#}") });
-                    return;
-                }
-                Err(_) => sleep(Duration::from_millis(500)).await,
-            }
-        }
+        revive(&mut self.back, "back", &self.recorder).await;
+    }
+
+    /// Starts front again, which must serve then.
+    async fn revive_front(&mut self) {
+        let Some(front) = &mut self.front else { return };
+        revive(front, "front", &self.recorder).await;
+        let died = match timeout(PATIENCE, status_of_page(front.address())).await {
+            Ok(Ok(200)) => return,
+            Ok(Ok(status)) => format!("front came back and answers {status}"),
+            Ok(Err(error)) => format!("front came back and does not answer: {error:#}"),
+            Err(_) => "front came back and does not answer".to_owned(),
+        };
+        self.recorder.note(What::Died { what: died });
     }
 
     /// Carries one fault out, from its beginning to its end. Returns what is to be remarked, which is mostly nothing.
@@ -121,7 +131,25 @@ impl World {
                     return Ok(", which it never came to");
                 }
             }
-            Fault::KillFront { down } => self.kill_front(*down).await,
+            Fault::KillFront { down } => {
+                if let Some(front) = &mut self.front {
+                    front.kill().await;
+                }
+                sleep(*down).await;
+                self.revive_front().await;
+            }
+            Fault::TermFront { down } => {
+                self.stop_front().await;
+                sleep(*down).await;
+                self.revive_front().await;
+            }
+            Fault::StopFront { time } => {
+                if let Some(front) = &self.front {
+                    front.signal(Signal::STOP);
+                    sleep(*time).await;
+                    front.signal(Signal::CONT);
+                }
+            }
             Fault::SecondBack => self.second_back().await?,
             Fault::ClockJump { seconds, time } => self.with(Knob::Clock, *seconds, *time).await?,
             Fault::DiskFull { time } => self.with(Knob::DiskFull, 1, *time).await?,
@@ -158,14 +186,13 @@ impl World {
 
     /// Asks back to stop, and writes down if it does not do so cleanly.
     pub async fn stop(&mut self) {
-        self.back.signal(Signal::TERM);
-        match self.back.end(PATIENCE).await {
-            Some(status) if status.success() => {}
-            Some(status) => self.recorder.note(What::Died { what: format!("back ended on SIGTERM with {status}") }),
-            None => {
-                self.recorder.note(What::Died { what: "back does not end on SIGTERM".to_owned() });
-                self.back.kill().await;
-            }
+        stop(&mut self.back, "back", PATIENCE, &self.recorder).await;
+    }
+
+    /// Asks front to stop, and writes down if it does not do so cleanly, and soon, whoever still listens.
+    pub async fn stop_front(&mut self) {
+        if let Some(front) = &mut self.front {
+            stop(front, "front", FRONT_ENDS_WITHIN, &self.recorder).await;
         }
     }
 
@@ -178,22 +205,6 @@ impl World {
         // A disk that is full or a clock that jumps must not end the server.
         self.watch(Instant::now() + time).await;
         self.turn(knob, 0)
-    }
-
-    async fn kill_front(&mut self, down: Duration) {
-        let Some(front) = &mut self.front else { return };
-        front.kill().await;
-        sleep(down).await;
-        let page = async {
-            front.start(&[]).await?;
-            timeout(PATIENCE, status_of_page(front.address())).await?
-        };
-        let died = match page.await {
-            Ok(200) => return,
-            Ok(status) => format!("front came back and answers {status}"),
-            Err(error) => format!("front does not come back: {error:#}"),
-        };
-        self.recorder.note(What::Died { what: died });
     }
 
     /// A second back on the same data must end with a complaint.
@@ -222,6 +233,34 @@ impl World {
     }
 }
 
+/// Starts a program again. That it does not start is written down.
+async fn revive(program: &mut Program, name: &str, recorder: &Recorder) {
+    for attempt in 1.. {
+        match program.start(&[]).await {
+            Ok(()) => return,
+            Err(error) if attempt == 3 => {
+                recorder.note(What::Died { what: format!("{name} does not start: {error:#}") });
+                return;
+            }
+            Err(_) => sleep(Duration::from_millis(500)).await,
+        }
+    }
+}
+
+/// Asks a program to stop, and writes down if it does not do so cleanly and in time.
+async fn stop(program: &mut Program, name: &str, patience: Duration, recorder: &Recorder) {
+    program.signal(Signal::TERM);
+    match program.end(patience).await {
+        Some(status) if status.success() => {}
+        Some(status) => recorder.note(What::Died { what: format!("{name} ended on SIGTERM with {status}") }),
+        None => {
+            let what = format!("{name} does not end within {} s of SIGTERM", patience.as_secs());
+            recorder.note(What::Died { what });
+            program.kill().await;
+        }
+    }
+}
+
 /// Carries out what happens to the network.
 pub async fn weather(ways: &Ways, recorder: &Recorder, steps: &[Step], begin: Instant) {
     for step in steps {
@@ -229,7 +268,7 @@ pub async fn weather(ways: &Ways, recorder: &Recorder, steps: &[Step], begin: In
         let what = step.fault.to_string();
         recorder.note(What::Fault { what: what.clone() });
         match step.fault {
-            Fault::Cut { whose, share } => of(ways, whose).iter().for_each(|way| way.cut(share)),
+            Fault::Cut { whose, share } => ways.proxies(whose).iter().for_each(|way| way.cut(share)),
             Fault::Partition { whose, time, reset } => {
                 change(ways, whose, Weather::Hold { up: true, down: true }, time, reset).await;
             }
@@ -245,16 +284,8 @@ pub async fn weather(ways: &Ways, recorder: &Recorder, steps: &[Step], begin: In
     }
 }
 
-fn of(ways: &Ways, whose: Whose) -> Vec<&Proxy> {
-    match whose {
-        Whose::Senders => vec![&ways.talk],
-        Whose::Subscribers => vec![&ways.listen, &ways.narrow],
-        Whose::All => vec![&ways.talk, &ways.listen, &ways.narrow],
-    }
-}
-
 async fn change(ways: &Ways, whose: Whose, weather: Weather, time: Duration, reset: bool) {
-    let ways = of(ways, whose);
+    let ways = ways.proxies(whose);
     ways.iter().for_each(|way| way.set(weather));
     sleep(time).await;
     if reset {

@@ -30,6 +30,8 @@ kinds! {
     KillFront = "kill-front";
     TermBack = "term-back";
     StopBack = "stop-back";
+    TermFront = "term-front";
+    StopFront = "stop-front";
     FailPoint = "fail-point";
     SecondBack = "second-back";
     ClockJump = "clock-jump";
@@ -71,8 +73,12 @@ pub enum Whose {
     Senders,
     /// The subscribers'.
     Subscribers,
-    /// Everybody's.
+    /// Everybody's, to either server.
     All,
+    /// Those of everybody who comes through front.
+    Visitors,
+    /// Front's own, to back.
+    Front,
 }
 
 /// One fault with everything that was left to chance.
@@ -88,6 +94,12 @@ pub enum Fault {
         down: Duration,
     },
     StopBack {
+        time: Duration,
+    },
+    TermFront {
+        down: Duration,
+    },
+    StopFront {
         time: Duration,
     },
     FailPoint {
@@ -160,18 +172,29 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of a seed for so many seconds. `long` allows pauses of up to 40 s.
-    pub fn new(seed: u64, seconds: f64, kinds: &BTreeSet<Kind>, long: bool) -> Self {
+    /// The plan of a seed for so many seconds. `long` allows pauses of up to 40 s; without a front nothing happens to its
+    /// connections.
+    pub fn new(seed: u64, seconds: f64, kinds: &BTreeSet<Kind>, long: bool, front: bool) -> Self {
         let of = |network| kinds.iter().copied().filter(|kind| kind.is_network() == network).collect::<Vec<_>>();
+        let dealt = Dealt { long, front };
         Self {
-            processes: lane(&mut Random::stream(seed, "processes"), seconds, &of(false), long),
-            network: lane(&mut Random::stream(seed, "network"), seconds, &of(true), long),
+            processes: lane(&mut Random::stream(seed, "processes"), seconds, &of(false), dealt),
+            network: lane(&mut Random::stream(seed, "network"), seconds, &of(true), dealt),
         }
     }
 }
 
+/// What may be dealt.
+#[derive(Debug, Clone, Copy)]
+struct Dealt {
+    /// Pauses of up to 40 s.
+    long: bool,
+    /// Faults of the network that need a front.
+    front: bool,
+}
+
 /// Deals the kinds out like cards, each once before any comes twice.
-fn lane(random: &mut Random, seconds: f64, kinds: &[Kind], long: bool) -> Vec<Step> {
+fn lane(random: &mut Random, seconds: f64, kinds: &[Kind], dealt: Dealt) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut deck: Vec<Kind> = Vec::new();
     let mut at = random.between(1.0, 3.0);
@@ -181,7 +204,7 @@ fn lane(random: &mut Random, seconds: f64, kinds: &[Kind], long: bool) -> Vec<St
             deck = kinds.to_vec();
         }
         let kind = deck.swap_remove(random.index(deck.len()));
-        let fault = deal(random, kind, long);
+        let fault = deal(random, kind, dealt);
         let lasts = fault.lasts();
         steps.push(Step { at: Duration::from_secs_f64(at), fault });
         at += lasts.as_secs_f64() + random.between(1.0, 4.0);
@@ -189,25 +212,29 @@ fn lane(random: &mut Random, seconds: f64, kinds: &[Kind], long: bool) -> Vec<St
     steps
 }
 
-fn deal(random: &mut Random, kind: Kind, long: bool) -> Fault {
+fn deal(random: &mut Random, kind: Kind, Dealt { long, front }: Dealt) -> Fault {
     // Mostly short, as a restart by a supervisor is.
     let most = if random.chance(0.7) { 1.0 } else { 5.0 };
     let down = random.seconds(0.0, most);
     let time = random.seconds(0.5, 4.0);
-    let whose = match random.below(3) {
+    let whose = match random.below(if front { 5 } else { 3 }) {
         0 => Whose::Senders,
         1 => Whose::Subscribers,
-        _ => Whose::All,
+        2 => Whose::All,
+        3 => Whose::Visitors,
+        _ => Whose::Front,
     };
     match kind {
         Kind::KillBack => Fault::KillBack { down },
         Kind::KillFront => Fault::KillFront { down },
         Kind::TermBack => Fault::TermBack { down },
-        Kind::StopBack => {
+        Kind::TermFront => Fault::TermFront { down },
+        Kind::StopBack | Kind::StopFront => {
             let most = if long && random.chance(0.3) { 40.0 } else { 8.0 };
             // As many short pauses as long ones.
             let most = if random.chance(0.5) { 1.0 } else { most };
-            Fault::StopBack { time: random.seconds(0.1, most) }
+            let time = random.seconds(0.1, most);
+            if kind == Kind::StopBack { Fault::StopBack { time } } else { Fault::StopFront { time } }
         }
         Kind::FailPoint => {
             let point = random.pick(&POINTS).copied().unwrap_or("after-commit");
@@ -241,10 +268,12 @@ impl Fault {
             Self::KillBack { down }
             | Self::KillFront { down }
             | Self::TermBack { down }
+            | Self::TermFront { down }
             | Self::FailPoint { down, .. }
             | Self::FsyncFails { down }
             | Self::PowerCut { down } => *down,
             Self::StopBack { time }
+            | Self::StopFront { time }
             | Self::ClockJump { time, .. }
             | Self::DiskFull { time }
             | Self::Partition { time, .. }
@@ -263,6 +292,8 @@ impl fmt::Display for Whose {
             Self::Senders => "senders",
             Self::Subscribers => "subscribers",
             Self::All => "everybody",
+            Self::Visitors => "everybody who comes through front",
+            Self::Front => "front",
         })
     }
 }
@@ -274,6 +305,8 @@ impl fmt::Display for Fault {
             Self::KillFront { .. } => write!(f, "kill -9 front"),
             Self::TermBack { .. } => write!(f, "SIGTERM back"),
             Self::StopBack { time } => write!(f, "SIGSTOP back for {:.1} s", time.as_secs_f64()),
+            Self::TermFront { .. } => write!(f, "SIGTERM front"),
+            Self::StopFront { time } => write!(f, "SIGSTOP front for {:.1} s", time.as_secs_f64()),
             Self::FailPoint { point, passing, .. } => write!(f, "back kills itself: {point}, passing {passing}"),
             Self::SecondBack => write!(f, "a second back on the same data"),
             Self::ClockJump { seconds, .. } => write!(f, "the clock jumps by {seconds} s"),
@@ -282,8 +315,8 @@ impl fmt::Display for Fault {
             Self::PowerCut { .. } => write!(f, "power cut"),
             Self::Cut { whose, share } => write!(f, "{:.0} % of the connections of {whose} are reset", share * 100.0),
             Self::Partition { whose, .. } => write!(f, "nothing passes for {whose}"),
-            Self::OneWay { whose, up: true, .. } => write!(f, "nothing passes from {whose} to back"),
-            Self::OneWay { whose, up: false, .. } => write!(f, "nothing passes from back to {whose}"),
+            Self::OneWay { whose, up: true, .. } => write!(f, "nothing passes from {whose}"),
+            Self::OneWay { whose, up: false, .. } => write!(f, "nothing passes to {whose}"),
             Self::BlackHole { whose, .. } => write!(f, "bytes of {whose} vanish"),
             Self::Delay { whose, by, .. } => write!(f, "bytes of {whose} come {:.2} s later", by.as_secs_f64()),
             Self::SlowLink { whose, rate, .. } => write!(f, "{rate} bytes a second for {whose}"),
@@ -301,15 +334,15 @@ mod tests {
 
     #[test]
     fn the_same_seed_is_the_same_plan() {
-        assert_eq!(Plan::new(7, 60.0, &all(), true), Plan::new(7, 60.0, &all(), true));
-        assert_ne!(Plan::new(7, 60.0, &all(), true), Plan::new(8, 60.0, &all(), true));
+        assert_eq!(Plan::new(7, 60.0, &all(), true, true), Plan::new(7, 60.0, &all(), true, true));
+        assert_ne!(Plan::new(7, 60.0, &all(), true, true), Plan::new(8, 60.0, &all(), true, true));
     }
 
     #[test]
     fn only_what_is_allowed_comes_and_the_end_is_quiet() {
         let kinds = [Kind::KillBack, Kind::Cut].into();
         for seed in 0..50 {
-            let plan = Plan::new(seed, 30.0, &kinds, false);
+            let plan = Plan::new(seed, 30.0, &kinds, false, true);
             assert!(!plan.processes.is_empty() && !plan.network.is_empty());
             assert!(plan.processes.iter().all(|step| matches!(step.fault, Fault::KillBack { .. })));
             assert!(plan.network.iter().all(|step| matches!(step.fault, Fault::Cut { .. })));
@@ -318,10 +351,26 @@ mod tests {
     }
 
     #[test]
+    fn nothing_happens_to_a_front_that_is_not_there() {
+        let whose = |plan: &Plan| {
+            let met = |step: &Step| match step.fault {
+                Fault::Cut { whose, .. } => Some(whose),
+                _ => None,
+            };
+            plan.network.iter().filter_map(met).collect::<Vec<_>>()
+        };
+        let kinds = [Kind::Cut].into();
+        let without = whose(&Plan::new(1, 1_000.0, &kinds, false, false));
+        assert!(!without.is_empty() && !without.iter().any(|whose| matches!(whose, Whose::Visitors | Whose::Front)));
+        let with = whose(&Plan::new(1, 1_000.0, &kinds, false, true));
+        assert!(with.contains(&Whose::Visitors) && with.contains(&Whose::Front));
+    }
+
+    #[test]
     fn every_kind_comes_before_one_comes_twice() {
-        let plan = Plan::new(3, 10_000.0, &all(), false);
+        let plan = Plan::new(3, 10_000.0, &all(), false, true);
         let names = |steps: &[Step]| steps.iter().map(|step| std::mem::discriminant(&step.fault)).collect::<Vec<_>>();
-        for (lane, count) in [(names(&plan.processes), 10), (names(&plan.network), 6)] {
+        for (lane, count) in [(names(&plan.processes), 12), (names(&plan.network), 6)] {
             let mut seen = Vec::new();
             for kind in lane.iter().take(count) {
                 assert!(!seen.contains(kind));

@@ -2,6 +2,7 @@
 //! servers that cannot keep the promises are caught.
 
 mod broadcast;
+pub mod careless;
 pub mod damage;
 pub mod servers;
 pub mod sound;

@@ -1,12 +1,13 @@
 //! Rounds against servers of which it is known beforehand whether they keep the promises.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::Context;
 
 use super::broadcast::Broadcast;
 use crate::{
     abilities::Abilities,
+    clients::door::Door,
     faults::plan::{Fault, Kind, Plan, Step, Whose},
     folder::Folder,
     record::{self, Recorder},
@@ -27,8 +28,11 @@ const ANSWERS_LOST: Fault =
 /// The power fails, and comes back at once.
 const POWER_CUT: Fault = Fault::PowerCut { down: Duration::from_millis(200) };
 
-/// How long everything may take to settle; a server that cannot keep its promises never settles.
+/// How long everything may take to settle.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long is waited for a server that cannot keep its promises: it never settles.
+const LITTLE_PATIENCE: Duration = Duration::from_secs(4);
 
 /// A round with a known outcome.
 pub struct Trial {
@@ -42,6 +46,8 @@ pub struct Trial {
     fault: Fault,
     flags: &'static [&'static str],
     pace: f64,
+    /// Not front is between back and those who listen over HTTP.
+    careless: bool,
 }
 
 /// A plain broadcast server, left alone and not.
@@ -52,6 +58,7 @@ pub const BROADCAST: &[Trial] = &[Trial {
     fault: ANSWERS_LOST,
     flags: &[],
     pace: 1.0,
+    careless: false,
 }];
 
 /// The chat server, sound and sabotaged.
@@ -63,6 +70,16 @@ pub const PROGRAMS: &[Trial] = &[
         fault: ANSWERS_LOST,
         flags: &["--sabotage", "no-dedup"],
         pace: 1.0,
+        careless: false,
+    },
+    Trial {
+        name: "event streams that leave out a message whenever somebody comes back, under cuts",
+        expected: Outcome::Invalid,
+        reasons: &[Reason::Missed],
+        fault: ANSWERS_LOST,
+        flags: &[],
+        pace: 1.0,
+        careless: true,
     },
     Trial {
         name: "back whose commits do not wait for the disk, in a power cut",
@@ -71,6 +88,7 @@ pub const PROGRAMS: &[Trial] = &[
         fault: POWER_CUT,
         flags: &["--sabotage", "sync-normal"],
         pace: 0.3,
+        careless: false,
     },
     Trial {
         name: "back as it is, in a power cut",
@@ -79,33 +97,34 @@ pub const PROGRAMS: &[Trial] = &[
         fault: POWER_CUT,
         flags: &[],
         pace: 0.3,
+        careless: false,
     },
 ];
 
 impl Trial {
-    /// Runs it against a broadcast server.
+    /// Runs it.
     ///
     /// # Errors
     /// When it cannot be run.
-    pub async fn against_broadcast(&self, seed: u64) -> anyhow::Result<Verdict> {
-        let server = Broadcast::start().await?;
-        let folder = Folder::create("broadcast")?;
-        let recorder = Arc::new(Recorder::create(&history_in(folder.path()))?);
-        self.round(seed).against_address(server.address(), &recorder).await?;
-        verdict(folder.path(), &recorder)
-    }
-
-    /// Runs it against the chat server.
-    ///
-    /// # Errors
-    /// When it cannot be run.
-    pub async fn against_programs(&self, seed: u64, abilities: &Abilities) -> anyhow::Result<Verdict> {
-        anyhow::ensure!(abilities.disk && abilities.sabotage, "this build of back has no --data or no --sabotage");
-        let folder = Folder::create("programs")?;
+    pub async fn run(&self, seed: u64, abilities: Option<&Abilities>) -> anyhow::Result<Verdict> {
+        let folder = Folder::create("trial")?;
         let recorder = Arc::new(Recorder::create(&history_in(folder.path()))?);
         let round = self.round(seed);
-        round.against_programs(abilities, folder.path(), &recorder).await.with_context(|| self.name)?;
-        verdict(folder.path(), &recorder)
+        match abilities {
+            Some(abilities) => {
+                anyhow::ensure!(
+                    abilities.disk && abilities.sabotage,
+                    "this build of back has no --data or no --sabotage"
+                );
+                round.against_programs(abilities, folder.path(), &recorder).await.with_context(|| self.name)?;
+            }
+            None => {
+                let server = Broadcast::start().await?;
+                round.against_address(server.address(), &recorder).await?;
+            }
+        }
+        recorder.finish()?;
+        Ok(judge(&record::read(&history_in(folder.path()))?))
     }
 
     /// Whether the verdict is the one that it must come to.
@@ -121,7 +140,7 @@ impl Trial {
             seed,
             seconds: SECONDS,
             pace: self.pace,
-            patience: PATIENCE,
+            patience: if self.expected == Outcome::Valid { PATIENCE } else { LITTLE_PATIENCE },
             // Only a power cut needs anything to be there.
             kinds: BTreeSet::from([Kind::PowerCut]).into_iter().filter(|_| on_process).collect(),
             plan: Plan {
@@ -129,11 +148,9 @@ impl Trial {
                 network: if on_process { Vec::new() } else { steps },
             },
             back_flags: self.flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            front_flags: Vec::new(),
+            doors: Door::ALL.to_vec(),
+            careless: self.careless,
         }
     }
-}
-
-fn verdict(folder: &Path, recorder: &Recorder) -> anyhow::Result<Verdict> {
-    recorder.finish()?;
-    Ok(judge(&record::read(&history_in(folder))?))
 }
