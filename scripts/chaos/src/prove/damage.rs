@@ -24,7 +24,8 @@ pub struct Damage {
     pub apply: fn(&mut Vec<Event>) -> bool,
 }
 
-const fn invalid(name: &'static str, reason: Reason, apply: fn(&mut Vec<Event>) -> bool) -> Damage {
+/// Damage that makes a history invalid.
+pub(super) const fn invalid(name: &'static str, reason: Reason, apply: fn(&mut Vec<Event>) -> bool) -> Damage {
     Damage { name, expected: Expected::Invalid(reason), apply }
 }
 

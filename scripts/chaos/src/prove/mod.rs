@@ -4,6 +4,7 @@
 mod broadcast;
 pub mod careless;
 pub mod damage;
+mod resumed;
 pub mod servers;
 pub mod sound;
 
@@ -26,7 +27,7 @@ pub fn on_paper() -> (usize, Vec<String>) {
             Outcome::Valid => right += 1,
             other => wrong.push(format!("seed {seed}: a sound history was called {other}:\n{verdict}")),
         }
-        for damage in damage::ALL {
+        for damage in damage::ALL.iter().chain(resumed::ALL) {
             let mut events = history.clone();
             if !(damage.apply)(&mut events) {
                 wrong.push(format!("seed {seed}: nothing to damage: {}", damage.name));
@@ -56,7 +57,7 @@ mod tests {
     fn sound_histories_are_valid_and_each_damage_is_called_by_its_name() {
         let (right, wrong) = on_paper();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        assert_eq!(right, (1 + damage::ALL.len()) * usize::try_from(SEEDS).unwrap());
+        assert_eq!(right, (1 + damage::ALL.len() + resumed::ALL.len()) * usize::try_from(SEEDS).unwrap());
     }
 
     #[test]
