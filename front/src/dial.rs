@@ -16,6 +16,10 @@ use crate::host::BackUrl;
 /// which the chat server would take for delivered.
 const UNREAD_BYTES: usize = 128 * 1024;
 
+/// Unsent bytes that the kernel takes. By default a browser that talks and does not read hides megabytes there.
+#[cfg(target_os = "linux")]
+const NOT_SENT_BYTES: u32 = 32 * 1024;
+
 /// Sent bytes that nobody acknowledges end the connection so long after (RFC 5482).
 #[cfg(target_os = "linux")]
 const LOST_AFTER: Duration = Duration::from_secs(30);
@@ -67,7 +71,10 @@ impl Back {
         socket.set_tcp_nodelay(true)?;
         socket.set_recv_buffer_size(UNREAD_BYTES)?;
         #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(LOST_AFTER))?;
+        {
+            socket.set_tcp_user_timeout(Some(LOST_AFTER))?;
+            socket.set_tcp_notsent_lowat(NOT_SENT_BYTES)?;
+        }
         match &self.trust {
             Some(trust) => Ok(Box::new(trust.connect(host, stream).await?)),
             None => Ok(Box::new(stream)),
