@@ -149,8 +149,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// The chat server on the same machine.
 const BACK: &str = "ws://127.0.0.1:3000";
 
-/// Frameworks speak up when something is wrong; the program says what it does.
-const LOG: &str = "warn,front=info,service=info";
+/// Frameworks speak up when something is wrong; the program says what it does. That a peer sent nonsense is nothing wrong
+/// here: with a line for each, anybody could fill the log.
+const LOG: &str = "warn,front=info,service=info,actix_http::h1::dispatcher=off";
 
 impl Config {
     /// Reads the process's arguments and environment; on `--help` or a mistake it prints and exits, as clap does.
