@@ -2,7 +2,7 @@
 //! long and short polls and sessions over HTTP, plain and under TLS. While they talk, both programs are killed and every
 //! link is cut; in the end all of them have the same transcript, with nothing lost and nothing twice.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test reports by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
 mod http;
 #[path = "../yard/process.rs"]

@@ -69,7 +69,7 @@ fn hello(door: Door) -> Value {
 
 /// Whether this settles the `n`th.
 fn settles(answer: &Value, n: usize) -> bool {
-    let is_answer = answer["id"] == n.to_string();
+    let is_answer = answer["id"].as_str() == Some(&*n.to_string());
     assert!(!is_answer || answer["type"] == "ok" || answer["retry"] == true, "{answer}");
     is_answer && answer["type"] == "ok"
 }
