@@ -108,7 +108,8 @@ impl Frames {
     /// Somebody reads after frame `after`, and nobody else any more: what the reader is called. Nothing when what
     /// follows is not here.
     pub(crate) fn attach(&mut self, after: u64) -> Option<u64> {
-        if after + 1 < self.first || after > self.last() {
+        // What was never sent comes first: no number after it need exist.
+        if after > self.last() || after + 1 < self.first {
             return None;
         }
         while self.first <= after {
@@ -198,6 +199,7 @@ mod tests {
         let reader = frames.attach(3).unwrap();
         assert_eq!(frames.attach(2), None, "forgotten");
         assert_eq!(frames.attach(9), None, "never sent");
+        assert_eq!(frames.attach(u64::MAX), None, "no number follows");
         assert_eq!(taken(frames.take(reader, 3)), (1, 4));
         assert_eq!(frames.unread_bytes, 0);
     }
