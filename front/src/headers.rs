@@ -56,7 +56,8 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if request.version() < Version::HTTP_11 {
+    let is_old = request.version() < Version::HTTP_11;
+    if is_old {
         // A compressed answer has no known length, and HTTP/1.0, which w3m speaks, has no chunks to send it in.
         request.headers_mut().remove(header::ACCEPT_ENCODING);
     }
@@ -79,6 +80,10 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
             request.into_response(refusal).map_into_right_body()
         }
     };
+    if is_old {
+        // Where an answer has no length, its end is the connection's.
+        response.response_mut().head_mut().no_chunking(true);
+    }
     // What follows this answer is no page.
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let framing = response.response().extensions().get::<Framing>().copied().unwrap_or(Framing::Apart);

@@ -1,8 +1,13 @@
 //! Server-sent events and lines.
 
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
-use crate::{house::House, person::Person};
+use crate::{house::House, http::DEADLINE, person::Person};
 
 #[tokio::test]
 async fn events_replay_then_say_so_then_go_on() {
@@ -96,4 +101,23 @@ async fn another_history_is_said_and_its_newest_are_shown() {
     );
     assert_eq!(stream.texts(50).await[0], "11");
     assert_eq!(stream.event().await.kind, "synced");
+}
+
+#[tokio::test]
+async fn whoever_speaks_http_1_0_gets_a_stream_without_chunks() {
+    let house = House::open();
+    house.say("dev", "a").await;
+    let mut stream = TcpStream::connect(&house.front_address).await.unwrap();
+    stream.write_all(b"GET /api/rooms/dev/events HTTP/1.0\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let whole = async {
+        while !answer.ends_with(b"\"seq\":1}\n\n") || !String::from_utf8_lossy(&answer).contains("event: synced") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "it ended: {answer:?}");
+        }
+    };
+    timeout(DEADLINE, whole).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(!head.contains("chunked"), "{head}");
+    assert!(body.starts_with("retry: 1000\n\nid: "), "{body}");
 }
