@@ -27,7 +27,6 @@ const LANG_SECONDS: u32 = 365 * 24 * 60 * 60;
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
     // Below a base path the form has two addresses: with the slash and without.
     let room = web::resource("/r/{room:[^/]*}")
-        .app_data(web::PayloadConfig::new(scriptless::FORM_BYTES))
         .route(web::route().guard(reading()).to(scriptless::room))
         .route(web::post().to(scriptless::post))
         .default_service(web::to(|request| wrong_method(request, "GET, HEAD, POST")));

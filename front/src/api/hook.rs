@@ -51,7 +51,7 @@ fn text(status: StatusCode, word: &str) -> HttpResponse {
 
 async fn say(request: &HttpRequest, payload: Payload, bridge: &Bridge) -> Result<(), Problem> {
     let room = asked::room(request)?;
-    let _place = bridge.post()?;
+    let place = bridge.post()?;
     let body = asked::body(payload, limits::MESSAGE_BYTES).await?;
     let invalid = || Problem::from(shared::ErrorBody::new(ErrorCode::BadJson, "no payload"));
     let whole = asked::text(&body)?;
@@ -67,7 +67,7 @@ async fn say(request: &HttpRequest, payload: Payload, bridge: &Bridge) -> Result
     let text = text.ok_or_else(|| Problem::field("text", "there is nothing to say"))?;
     // A name that cannot be one here is no reason to lose what was said.
     let name = username.and_then(|name| Name::parse(&name).ok());
-    bridge.say(by_guest(room, text, name)?).await?;
+    bridge.say(place, by_guest(room, text, name)?).await?;
     Ok(())
 }
 

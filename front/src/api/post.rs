@@ -33,7 +33,7 @@ pub(super) async fn post(
     let speaker = asked::speaker(&request)?;
     let key = key(&request)?;
     // Before the body is read: whoever is slow holds a place, and nothing else.
-    let _place = bridge.post()?;
+    let place = bridge.post()?;
     let body = asked::body(payload, limits::MESSAGE_BYTES).await?;
     let said = match asked::media_type(&request).as_str() {
         "" | "text/plain" | "application/x-www-form-urlencoded" => plain(&request, &body)?,
@@ -57,7 +57,7 @@ pub(super) async fn post(
         }
         None => Saying::guest(room, said.text, said.reply_to, said.name, id)?,
     };
-    Ok(stored(&bridge.say(saying).await?))
+    Ok(stored(&bridge.say(place, saying).await?))
 }
 
 /// The `ok` as an answer.

@@ -248,7 +248,7 @@ impl Bridge {
             }
             None => Saying::guest(room, text, None, name, id)?,
         };
-        self.say(saying).await
+        self.say(self.post()?, saying).await
     }
 
     /// Says something, once, however often it has to be tried: the `ok` as back wrote it. The one who says it is not
@@ -257,15 +257,16 @@ impl Bridge {
     /// # Errors
     /// What back answered: nothing was stored. `unavailable` where it did not answer: the same [`Saying`] again settles
     /// whether it was stored.
-    pub async fn say(&self, saying: Saying) -> Result<Bytes, Box<ErrorBody>> {
+    pub async fn say(&self, place: OwnedSemaphorePermit, saying: Saying) -> Result<Bytes, Box<ErrorBody>> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let (back, reading) = (self.back.clone(), self.read_already(&saying.room));
-        // On its own: whoever asked for it may be gone before it is done.
+        // On its own: whoever asked for it may be gone before it is done. Its place it keeps until then.
         self.spawn(async move {
             let said = say::say(&back, &saying).await;
             if let (Ok(ok), Some(reading)) = (&said, reading) {
                 say::until_heard(ok, &reading).await;
             }
+            drop(place);
             let _ = answer.send(said);
         });
         answered.await.unwrap_or_else(|_| Err(told::unavailable()))

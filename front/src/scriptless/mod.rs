@@ -4,10 +4,11 @@
 mod form;
 mod guest;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use shared::{ErrorBody, ErrorCode, Message, Name, NameError, RoomName};
+use tokio::time::timeout;
 
 use crate::{
     bridge::{Bridge, Saying},
@@ -19,7 +20,10 @@ use form::Posted;
 use guest::Guest;
 
 /// What a form's body may have: the longest text, each of its bytes written as three, and room for the rest.
-pub(crate) const FORM_BYTES: usize = 64 * 1024;
+const FORM_BYTES: usize = 64 * 1024;
+
+/// Time for a form's body.
+const FORM_TIME: Duration = Duration::from_secs(10);
 
 /// One who writes, seen by another with an interval below this and the same name, goes on.
 const GROUP_MS: u64 = 5 * 60 * 1000;
@@ -55,11 +59,7 @@ pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
 }
 
 /// Says what was posted, once, and leads back to the room; or shows the form again, with its text and a sentence.
-pub(crate) async fn post(
-    request: HttpRequest,
-    body: Result<web::Bytes, actix_web::Error>,
-    bridge: web::Data<Bridge>,
-) -> HttpResponse {
+pub(crate) async fn post(request: HttpRequest, payload: web::Payload, bridge: web::Data<Bridge>) -> HttpResponse {
     let Some(asked) = Asked::of(&request) else { return unguarded() };
     let room = match asked.room("") {
         Ok(room) => room,
@@ -72,7 +72,16 @@ pub(crate) async fn post(
             &asked.say("cross_site", &[]),
         );
     }
-    let Some(posted) = body.ok().and_then(|body| Posted::read(&body)) else {
+    // Before the body is read: whoever is slow holds a place, and nothing else.
+    let place = match bridge.post() {
+        Ok(place) => place,
+        Err(error) => {
+            let (status, problem) = problem(&asked, &error);
+            return asked.problem(status, &asked.say("not_sent", &[]), &problem);
+        }
+    };
+    let body = timeout(FORM_TIME, payload.to_bytes_limited(FORM_BYTES)).await;
+    let Some(posted) = body.ok().and_then(|body| Posted::read(&body.ok()?.ok()?)) else {
         return asked.problem(StatusCode::BAD_REQUEST, &asked.say("bad_form_title", &[]), &asked.say("bad_form", &[]));
     };
     let mut guest = Guest::of(&request);
@@ -96,7 +105,7 @@ pub(crate) async fn post(
             id,
         });
         let answer = match saying {
-            Some(saying) => bridge.say(saying).await,
+            Some(saying) => bridge.say(place, saying).await,
             None => return unguarded(),
         };
         if let Err(error) = answer {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde_json::json;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::{Instant, sleep},
 };
 
@@ -89,9 +90,11 @@ async fn sessions_have_a_number() {
 async fn bodies_that_come_slowly_take_places_and_are_given_up() {
     let house = House::with(&[], &["--posts", "2"]);
     let mut slow = Vec::new();
-    for _ in 0..2 {
+    // Those of the form too.
+    for path in ["/api/rooms/dev/messages", "/r/dev"] {
         let mut stream = TcpStream::connect(&house.front_address).await.unwrap();
-        let head = "POST /api/rooms/dev/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nConnection: close\r\n\r\nx";
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nConnection: close\r\n\r\nx");
         stream.write_all(head.as_bytes()).await.unwrap();
         slow.push(stream);
     }
@@ -105,12 +108,35 @@ async fn bodies_that_come_slowly_take_places_and_are_given_up() {
         assert!(begun.elapsed() < Duration::from_secs(8), "slow bodies take no place");
     };
     assert_eq!(refused.problem(), (503, "overloaded".to_owned()));
+    assert_eq!(house.ask("POST", "/r/dev", &[], "").await.status, 503);
     for mut stream in slow {
         let mut answer = String::new();
         tokio::time::timeout(DEADLINE, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
     assert_eq!(house.ask("POST", "/api/rooms/dev/messages", &[], "hello").await.status, 201);
+}
+
+#[tokio::test]
+async fn what_was_begun_keeps_its_place_when_the_connection_is_reset() {
+    // It takes connections and answers nobody: everything that is begun goes on for seconds.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let data = tempfile::tempdir().unwrap();
+    let house = House::before(address.clone(), &["--posts", "2"], None, address, data);
+    let mut begun = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(&house.front_address).await.unwrap();
+        let request = "POST /api/rooms/dev/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        tokio::select! {
+            taken = silent.accept() => begun.push(taken.unwrap()),
+            refused = stream.readable() => refused.unwrap(),
+        }
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(stream);
+    }
+    assert_eq!(begun.len(), 2);
 }
 
 /// Bytes that a process holds in memory.
