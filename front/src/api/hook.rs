@@ -79,9 +79,10 @@ fn as_text(markup: &str) -> String {
     while let Some((before, after)) = rest.split_once('<') {
         text.push_str(before);
         let Some((inner, behind)) = after.split_once('>') else {
+            // Nothing closes any more: a search for each `<` that is left would take their square.
             text.push('<');
             rest = after;
-            continue;
+            break;
         };
         let (target, label) = inner.split_once('|').map_or((inner, None), |(target, label)| (target, Some(label)));
         match (target.split_at_checked(1), label) {
@@ -113,6 +114,7 @@ mod tests {
             ("1 < 2", "1 < 2"),
             ("<|>", "<|>".trim_matches(['<', '>']).trim_matches('|')),
             ("<", "<"),
+            ("<b> << a < b", "b << a < b"),
         ] {
             assert_eq!(as_text(markup), text, "{markup}");
         }
