@@ -54,10 +54,12 @@ impl Guest {
         SessionToken::parse(&self.secret).ok()
     }
 
-    /// Puts it into the answer's cookie, for the rooms and for as long as the browser is open.
-    pub(super) fn keep(&self, answer: &mut HttpResponse, base: &BasePath) {
+    /// Puts it into the answer's cookie, for the rooms and for as long as the browser is open. What was said over TLS
+    /// (`secure`) is never said without.
+    pub(super) fn keep(&self, answer: &mut HttpResponse, base: &BasePath, secure: bool) {
         let name = utf8_percent_encode(&self.name, NON_ALPHANUMERIC);
-        let cookie = format!("{GUEST}={}.{name}; Path={base}/r; HttpOnly; SameSite=Lax", self.secret);
+        let only = if secure { "; Secure" } else { "" };
+        let cookie = format!("{GUEST}={}.{name}; Path={base}/r; HttpOnly; SameSite=Lax{only}", self.secret);
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             answer.headers_mut().append(SET_COOKIE, cookie);
         }
@@ -79,10 +81,13 @@ mod tests {
         let mut guest = Guest::default();
         guest.be(Some(&Name::parse("민수; Path=/").unwrap()), "AAAAAAAAAAAAAAAAAAAAAA");
         let mut answer = HttpResponse::Ok().finish();
-        guest.keep(&mut answer, &"/chat".parse().unwrap());
+        guest.keep(&mut answer, &"/chat".parse().unwrap(), false);
         let cookie = answer.headers().get(SET_COOKIE).unwrap().to_str().unwrap().to_owned();
         assert!(cookie.ends_with("; Path=/chat/r; HttpOnly; SameSite=Lax"), "{cookie}");
         assert_eq!(cookie.matches(';').count(), 3, "{cookie}");
+        let mut over_tls = HttpResponse::Ok().finish();
+        guest.keep(&mut over_tls, &"/chat".parse().unwrap(), true);
+        assert!(over_tls.headers().get(SET_COOKIE).unwrap().to_str().unwrap().ends_with("; SameSite=Lax; Secure"));
         let again = of(&format!("lang=ko; {}", cookie.split(';').next().unwrap()));
         assert_eq!((again.name(), again.session()), ("민수; Path=/", guest.session()));
         let mut renamed = again;

@@ -6,7 +6,7 @@ mod guest;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::StatusCode, web};
 use shared::{ErrorBody, ErrorCode, Message, Name, NameError, RoomName};
 use tokio::time::timeout;
 
@@ -15,6 +15,7 @@ use crate::{
     headers::Framing,
     pages::{Corner, Row},
     routes::{Asked, unguarded},
+    visitor::Visitor,
 };
 use form::Posted;
 use guest::Guest;
@@ -114,7 +115,8 @@ pub(crate) async fn post(request: HttpRequest, payload: web::Payload, bridge: we
         }
     }
     let mut answer = asked.go(StatusCode::SEE_OTHER, &room);
-    guest.keep(&mut answer, asked.pages.base());
+    let secure = request.extensions().get::<Visitor>().is_some_and(|visitor| visitor.secure);
+    guest.keep(&mut answer, asked.pages.base(), secure);
     answer
 }
 
