@@ -108,8 +108,9 @@ impl Frames {
     /// Somebody reads after frame `after`, and nobody else any more: what the reader is called. Nothing when what
     /// follows is not here.
     pub(crate) fn attach(&mut self, after: u64) -> Option<u64> {
-        // What was never sent comes first: no number after it need exist.
-        if after > self.last() || after + 1 < self.first {
+        // Nobody has seen what was never handed out, but for the welcome, which was an answer before it was a frame. Who
+        // says so counts the frames of the session's former connection.
+        if after > self.handed.max(1) || after + 1 < self.first {
             return None;
         }
         while self.first <= after {
@@ -200,7 +201,9 @@ mod tests {
         assert_eq!(frames.attach(2), None, "forgotten");
         assert_eq!(frames.attach(9), None, "never sent");
         assert_eq!(frames.attach(u64::MAX), None, "no number follows");
-        assert_eq!(taken(frames.take(reader, 3)), (1, 4));
+        frames.push(Bytes::from_static(b"5"));
+        assert_eq!(frames.attach(5), None, "not handed out");
+        assert_eq!(taken(frames.take(reader, 3)), (2, 5));
         assert_eq!(frames.unread_bytes, 0);
     }
 
