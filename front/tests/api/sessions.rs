@@ -209,6 +209,26 @@ async fn the_end_of_back_is_told_with_its_code() {
 }
 
 #[tokio::test]
+async fn an_end_that_was_told_makes_place_for_a_new_beginning() {
+    let mut house = House::with(&[], &["--sessions", "2"]);
+    let polling = Guest::begin(&house.front_address, json!({})).await;
+    let streaming = Guest::begin(&house.front_address, json!({})).await;
+    let mut stream = streaming.stream("?after=1").await;
+    house.restart_back(&[]);
+    while stream.event().await.kind != "close" {}
+    while polling.ask("GET", "/events?after=0&wait=20", "").await.json()["closed"].is_null() {}
+    // Both come back at once: those who have ended do not keep them out.
+    let begun = Instant::now();
+    for guest in [&polling, &streaming] {
+        let hello = json!({ "session": guest.welcome["session"] }).to_string();
+        while ask(&house.front_address, "POST", "/api/sessions", &[], hello.as_bytes()).await.status != 201 {
+            assert!(begun.elapsed() < Duration::from_secs(15), "the place stays taken");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn only_the_holder_of_the_secret_is_answered() {
     let house = House::open();
     let guest = Guest::begin(&house.front_address, json!({})).await;

@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Time for back to answer a quit.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// How long an end that was told can be asked for again, where the answer was lost.
+const ONCE_MORE: Duration = Duration::from_secs(3);
+
 /// The code of an end without a Close frame (RFC 6455, 7.1.5), which no frame carries.
 const LOST: u16 = 1006;
 
@@ -58,6 +61,8 @@ pub(crate) struct Session {
     commands: mpsc::Sender<Commands>,
     /// Nobody wants it any more.
     over: CancellationToken,
+    /// Somebody was told how it ended.
+    told: CancellationToken,
 }
 
 /// The one who reads a session; dropping it is to stop reading.
@@ -144,13 +149,22 @@ async fn open(
         space: Notify::new(),
         commands,
         over: CancellationToken::new(),
+        told: CancellationToken::new(),
     });
     let key = key(&secret);
     sessions.all().insert(key, Arc::clone(&session));
     if answer.send(Ok((user, welcome))).is_ok() {
         session.serve(speaking, hearing, said, sessions.idle).await;
-        // Whoever reads it still has to hear how it ended.
-        session.until_idle(sessions.idle).await;
+        // Whoever reads it still has to hear how it ended. Then they begin anew, all of them when back was restarted, and
+        // need its seat for that.
+        let told = async {
+            session.told.cancelled().await;
+            sleep(ONCE_MORE).await;
+        };
+        tokio::select! {
+            () = session.until_idle(sessions.idle) => {}
+            () = told => {}
+        }
     }
     sessions.forget(&key, &session);
     drop(seat);
@@ -307,6 +321,9 @@ impl Listener {
     pub(crate) fn take(&self, after: u64) -> Taken {
         let taken = self.session.frames().take(self.generation, after);
         self.session.space.notify_one();
+        if let Taken::Ended(_) = taken {
+            self.session.told.cancel();
+        }
         taken
     }
 }
