@@ -5,12 +5,14 @@
 mod nginx;
 #[path = "../yard/site.rs"]
 mod site;
+#[path = "../yard/nginx.rs"]
+mod yard_nginx;
 
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use site::{Back, FrontServer, PATIENCE, handshake, read_head};
+use site::{Back, FrontServer, PATIENCE, Process, handshake, read_head};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},

@@ -2,12 +2,14 @@
 //! started ends when its value is dropped, also when a test fails.
 
 mod browser;
+mod nginx;
 mod process;
 mod wire;
 
 use std::path::PathBuf;
 
 pub(crate) use browser::{Browser, Tab};
+pub(crate) use nginx::Nginx;
 use process::Process;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
@@ -41,6 +43,30 @@ impl Yard {
         let (back, data) = start_back("127.0.0.1:0", &[]);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         Self::around(turn, back, data, back_address.clone(), &back_address, &back_address, flags).await
+    }
+
+    /// The page server is below /chat of a site that nginx serves, and the chat server behind it.
+    pub(crate) async fn open_behind_nginx() -> (Self, Nginx) {
+        Self::behind_nginx(|_| vec!["--same-port".to_owned()]).await
+    }
+
+    /// The same, but pages look for the chat server where the site has none.
+    pub(crate) async fn open_behind_nginx_without_websocket() -> (Self, Nginx) {
+        Self::behind_nginx(|site| vec!["--public-back-url".to_owned(), format!("ws://{site}/chat/ws")]).await
+    }
+
+    async fn behind_nginx(flags: impl FnOnce(&str) -> Vec<String>) -> (Self, Nginx) {
+        let turn = TURN.lock().await;
+        let (back, data) = start_back("127.0.0.1:0", &[]);
+        let site = nginx::free_address();
+        let usual = ["--listen", "127.0.0.1:0", "--back", &back.said, "--base-path", "/chat"];
+        let flags = flags(&site);
+        let flags: Vec<&str> = usual.into_iter().chain(flags.iter().map(String::as_str)).collect();
+        let front = Process::start(&binary("front"), &flags, "listening on ");
+        let nginx = Nginx::start(site, front.said.trim_start_matches("http://")).await;
+        let back_address = back.said.trim_start_matches("ws://").to_owned();
+        let browser = Browser::start().await;
+        (Self { browser, back: Some(back), back_address, data, front, _turn: turn }, nginx)
     }
 
     /// Browsers reach the chat server over a wire that can be cut, but the page server reaches it always.
