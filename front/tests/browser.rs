@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
+#[path = "browser/examples.rs"]
+mod examples;
 #[path = "browser/nginx.rs"]
 mod nginx;
 mod yard;

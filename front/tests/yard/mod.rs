@@ -110,9 +110,19 @@ impl Yard {
         Client::join(&self.back_address, room).await
     }
 
+    /// Where the chat server listens.
+    pub(crate) fn back_address(&self) -> &str {
+        &self.back_address
+    }
+
     /// The address of a page.
     pub(crate) fn page(&self, path: &str) -> String {
         format!("{}{path}", self.front.said)
+    }
+
+    /// A way to the page server that can be cut.
+    pub(crate) async fn wire_to_front(&self) -> Wire {
+        Wire::to(self.front.said.trim_start_matches("http://")).await
     }
 
     /// A way to the page server on which streams of events start and bring nothing, as behind a proxy that gathers answers
