@@ -30,6 +30,8 @@ pub struct Reader<'a> {
     pub back: &'a BackUrl,
     /// The path of the page, for the language switch. Percent-encoded.
     pub path: &'a str,
+    /// Whether this may be a browser that runs scripts. Text browsers show what waits for a script as if it worked.
+    pub scripted: bool,
 }
 
 /// What stands in the form, and what is wrong with it.
@@ -192,6 +194,7 @@ impl Pages {
         context.insert("back", &back);
         context.insert("base", self.base.as_str());
         context.insert("path", reader.path);
+        context.insert("scripted", &reader.scripted);
         context.insert("languages", &languages);
         context.insert("name_chars", &limits::NAME_CHARS);
         context.insert("room_chars", &limits::ROOM_CHARS);

@@ -13,7 +13,9 @@ use shared::{Name, NameError, RoomName, limits};
 use crate::{
     host::BackUrl,
     pages::{Field, Form, Pages, Reader},
-    relay, scriptless,
+    relay,
+    scriptless::{self, Guest},
+    visitor::Visitor,
     words::{COOKIE, Lang},
 };
 
@@ -62,6 +64,7 @@ pub(crate) struct Asked<'a> {
     request: &'a HttpRequest,
     pub(crate) pages: &'a Pages,
     back: BackUrl,
+    secure: bool,
     lang: Lang,
     switched: bool,
 }
@@ -71,17 +74,35 @@ impl<'a> Asked<'a> {
     pub(crate) fn of(request: &'a HttpRequest) -> Option<Self> {
         let pages = request.app_data::<web::Data<Pages>>()?;
         let back = request.extensions().get::<BackUrl>()?.clone();
+        let secure = request.extensions().get::<Visitor>()?.secure;
         let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let switch = query(request, "lang").as_deref().and_then(Lang::of_tag);
         let lang = switch
             .or_else(|| Lang::of_cookie(field(header::COOKIE)))
             .or_else(|| Lang::of_accept(field(header::ACCEPT_LANGUAGE)))
             .unwrap_or(Lang::En);
-        Some(Self { request, pages, back, lang, switched: switch.is_some() })
+        Some(Self { request, pages, back, secure, lang, switched: switch.is_some() })
     }
 
     pub(crate) fn reader(&self) -> Reader<'_> {
-        Reader { lang: self.lang, back: &self.back, path: self.request.path() }
+        let scripted = self.names_its_destination() || self.field(&header::USER_AGENT).starts_with("Mozilla/");
+        Reader { lang: self.lang, back: &self.back, path: self.request.path(), scripted }
+    }
+
+    /// Whether the browser says what a page is asked for: a window or a frame. Those that do know frames; they do it only
+    /// where the connection is trusted.
+    pub(crate) fn names_its_destination(&self) -> bool {
+        self.request.headers().contains_key("sec-fetch-dest")
+    }
+
+    /// The attributes of a cookie that only the pages of rooms read, for as long as the browser is open.
+    pub(crate) fn room_cookie(&self) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("; Path={}/r; HttpOnly; SameSite=Lax{secure}", self.pages.base())
+    }
+
+    fn field(&self, name: &header::HeaderName) -> &str {
+        self.request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 
     pub(crate) fn say(&self, key: &str, values: &[(&str, &str)]) -> String {
@@ -177,7 +198,13 @@ async fn join(request: HttpRequest) -> HttpResponse {
     let name = query(&request, "name").unwrap_or_default();
     let problem = match (RoomName::parse(&room), Name::parse(&name)) {
         // A form without a name is a guest's; the chat server finds a name for them.
-        (Ok(room), Ok(_) | Err(NameError::Empty)) => return asked.go(StatusCode::SEE_OTHER, &room),
+        (Ok(room), Err(NameError::Empty)) => return asked.go(StatusCode::SEE_OTHER, &room),
+        (Ok(room), Ok(name)) => {
+            let mut answer = asked.go(StatusCode::SEE_OTHER, &room);
+            // Not by the address: that is for sharing.
+            Guest::named(&name).keep(&mut answer, &asked.room_cookie());
+            return answer;
+        }
         (Err(error), _) => (Field::Room, asked.reason(&error)),
         (_, Err(error)) => (Field::Name, asked.reason(&error)),
     };

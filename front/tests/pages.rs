@@ -20,6 +20,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Longer than any answer takes, on the slowest machine that still passes the rest.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What every browser that runs scripts says of itself.
+const BROWSER: &str = "User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n";
 
 /// A page server on a free port; it stops when this is dropped.
 struct TestServer {
@@ -63,7 +65,8 @@ impl TestServer {
 
     async fn ask(&self, method: &str, target: &str, fields: &str) -> Answer {
         let host = self.address;
-        self.raw(&format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n")).await
+        self.raw(&format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{BROWSER}{fields}\r\n"))
+            .await
     }
 
     async fn get(&self, target: &str) -> Answer {
@@ -71,7 +74,7 @@ impl TestServer {
     }
 
     async fn with_host(&self, host: &str) -> Answer {
-        self.raw(&format!("GET /r/dev HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await
+        self.raw(&format!("GET /r/dev HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{BROWSER}\r\n")).await
     }
 }
 
@@ -81,10 +84,12 @@ impl Answer {
         let head = std::str::from_utf8(&bytes[..end]).unwrap();
         let mut lines = head.lines();
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let fields: BTreeMap<_, _> = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
+        let mut fields = BTreeMap::<String, String>::new();
+        for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+            let field = fields.entry(name.to_ascii_lowercase()).or_default();
+            // Only cookies come more than once.
+            *field = if field.is_empty() { value.to_owned() } else { format!("{field}\n{value}") };
+        }
         let body = match fields.get("transfer-encoding").map(String::as_str) {
             Some("chunked") => unchunk(&bytes[end..]),
             _ => bytes[end..].to_vec(),
@@ -304,7 +309,14 @@ async fn the_form_leads_to_the_room() {
         let answer = server.get(&format!("/join?{query}")).await;
         let status = if to.is_empty() { 400 } else { 303 };
         assert_eq!((answer.status, answer.field("location")), (status, to), "{query}");
-        assert!(!answer.fields.contains_key("set-cookie"), "{query}");
+        let cookie = match query {
+            "room=dev&name=kim" => "guest-name=kim; Path=/r; HttpOnly; SameSite=Lax",
+            "room=%EB%A7%88%EB%8B%B9&name=%EB%AF%BC%EC%88%98" => {
+                "guest-name=%EB%AF%BC%EC%88%98; Path=/r; HttpOnly; SameSite=Lax"
+            }
+            _ => "",
+        };
+        assert_eq!(answer.field("set-cookie"), cookie, "{query}");
         assert_eq!(to.is_empty(), answer.body.contains("aria-invalid"), "{query}");
     }
 }
@@ -474,7 +486,7 @@ fn form(once: &str, name: &str, text: &str, fields: &str) -> String {
 impl TestServer {
     async fn post(&self, target: &str, form: &str) -> Answer {
         let host = self.address;
-        self.raw(&format!("POST {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{form}")).await
+        self.raw(&format!("POST {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{BROWSER}{form}")).await
     }
 }
 
@@ -512,6 +524,47 @@ async fn without_a_script_a_room_is_a_frame_and_a_form() {
     assert!(live.body.contains(r#"http-equiv="refresh""#) && !live.body.contains("<script"), "{}", live.body);
     assert_eq!(server.get("/r/dev/other").await.status, 404);
     assert_eq!(server.get("/r/%00/live").await.status, 400);
+}
+
+#[tokio::test]
+async fn text_browsers_are_shown_nothing_that_waits_for_a_script() {
+    let server = TestServer::start();
+    let host = server.address;
+    let get = async |target: &str, fields: &str| {
+        server.raw(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n")).await.body
+    };
+    for fields in ["User-Agent: Lynx/2.9.2\r\n", "User-Agent: w3m/0.5.3+git20230121\r\n", ""] {
+        let room = get("/r/dev", fields).await;
+        assert_eq!((room.matches("<form").count(), room.matches("<textarea").count()), (1, 1), "{fields}{room}");
+        assert_eq!(room.matches("<button").count(), 1, "{fields}{room}");
+        let index = get("/", fields).await;
+        for page in [room, index] {
+            assert!(
+                !page.contains("<script") && !page.contains("<noscript") && !page.contains("id=\"rooms\""),
+                "{page}"
+            );
+        }
+    }
+    // Whoever may run scripts gets them, whatever it calls itself.
+    for fields in [BROWSER, "Sec-Fetch-Dest: document\r\n"] {
+        let room = get("/r/dev", fields).await;
+        assert!(room.contains("main.js") && room.contains("<noscript>") && room.contains("id=\"composer\""), "{room}");
+        assert!(get("/", fields).await.contains("index.js"));
+    }
+}
+
+#[tokio::test]
+async fn a_guest_who_came_over_tls_is_never_told_in_the_clear() {
+    let server = TestServer::start();
+    for (scheme, secure) in [("https", true), ("http", false)] {
+        let fields = format!("X-Forwarded-Proto: {scheme}\r\n");
+        let joined = server.ask("GET", "/join?room=dev&name=kim", &fields).await;
+        let word = once(&server.get("/r/dev").await);
+        let posted = server.post("/r/dev", &form(&word, "kim", "", &fields)).await;
+        let cookies = [joined.field("set-cookie"), posted.field("set-cookie")].join("\n");
+        assert_eq!(cookies.lines().count(), 3, "{cookies}");
+        assert!(cookies.lines().all(|cookie| cookie.ends_with("; Secure") == secure), "{scheme}: {cookies}");
+    }
 }
 
 #[tokio::test]
@@ -567,9 +620,11 @@ async fn a_form_that_is_none_is_refused() {
     // An empty text is nothing to send; the name and the person are kept.
     let empty = server.post("/r/dev", &form(&word, "민수", " \r\n", "")).await;
     assert_eq!((empty.status, empty.field("location")), (303, "/r/dev"));
-    let cookie = empty.field("set-cookie");
-    assert!(cookie.starts_with("guest=") && cookie.ends_with("; Path=/r; HttpOnly; SameSite=Lax"), "{cookie}");
-    let again = server.ask("GET", "/r/dev", &format!("Cookie: {}\r\n", cookie.split(';').next().unwrap())).await;
+    let cookies: Vec<_> = empty.field("set-cookie").lines().collect();
+    assert!(cookies.iter().all(|cookie| cookie.ends_with("; Path=/r; HttpOnly; SameSite=Lax")), "{cookies:?}");
+    let cookies: Vec<_> = cookies.iter().map(|cookie| cookie.split(';').next().unwrap()).collect();
+    assert!(cookies.len() == 2 && cookies[0].starts_with("guest="), "{cookies:?}");
+    let again = server.ask("GET", "/r/dev", &format!("Cookie: {}\r\n", cookies.join("; "))).await;
     assert!(again.body.contains(r#"value="민수""#), "{}", again.body);
 }
 

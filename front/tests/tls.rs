@@ -55,7 +55,9 @@ impl TestServer {
         let exchange = async {
             let stream = TcpStream::connect(self.address).await.unwrap();
             let mut stream = self.trust().connect("localhost", stream).await.unwrap();
-            let request = format!("GET {target} HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n\r\n");
+            let request = format!(
+                "GET {target} HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: Mozilla/5.0\r\nConnection: close\r\n\r\n"
+            );
             stream.write_all(request.as_bytes()).await.unwrap();
             let mut answer = Vec::new();
             // Whether the server says that nothing follows is its own affair: HTTP has lengths.

@@ -8,32 +8,35 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use shared::{Name, SessionToken};
 
 use super::form::word;
-use crate::base::BasePath;
 
-/// The cookie's name.
+/// The cookie of the secret.
 const GUEST: &str = "guest";
+/// The cookie of the name. It is apart, because the form with which one begins writes it and cannot read the other.
+const NAME: &str = "guest-name";
 
 /// Somebody without a script.
 #[derive(Debug, Default)]
-pub(super) struct Guest {
+pub(crate) struct Guest {
     secret: String,
     name: String,
 }
 
 impl Guest {
-    /// Who the request says it is: nobody yet where the cookie is missing or not as it was made.
-    pub(super) fn of(request: &HttpRequest) -> Self {
-        let fields = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
-        let mut pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == GUEST).and_then(|(_, value)| Self::parse(value)).unwrap_or_default()
+    /// Nobody yet, but already with a name.
+    pub(crate) fn named(name: &Name) -> Self {
+        Self { secret: String::new(), name: name.as_str().to_owned() }
     }
 
-    fn parse(value: &str) -> Option<Self> {
-        let (secret, name) = value.split_once('.')?;
-        SessionToken::parse(secret).ok()?;
-        let name = percent_decode_str(name).decode_utf8().ok()?;
-        let name = Name::parse(&name).map(|name| name.as_str().to_owned()).unwrap_or_default();
-        Some(Self { secret: secret.to_owned(), name })
+    /// Who the request says it is: nobody yet where the cookies are missing or not as they were made.
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        let cookie = |wanted| {
+            let fields = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
+            let mut pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
+            pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
+        };
+        let secret = cookie(GUEST).filter(|secret| SessionToken::parse(secret).is_ok()).unwrap_or_default();
+        let name = cookie(NAME).and_then(|name| Name::parse(&percent_decode_str(name).decode_utf8().ok()?).ok());
+        Self { secret: secret.to_owned(), name: name.map(|name| name.as_str().to_owned()).unwrap_or_default() }
     }
 
     /// The name as it was given last; empty for none.
@@ -54,14 +57,17 @@ impl Guest {
         SessionToken::parse(&self.secret).ok()
     }
 
-    /// Puts it into the answer's cookie, for the rooms and for as long as the browser is open. What was said over TLS
-    /// (`secure`) is never said without.
-    pub(super) fn keep(&self, answer: &mut HttpResponse, base: &BasePath, secure: bool) {
-        let name = utf8_percent_encode(&self.name, NON_ALPHANUMERIC);
-        let only = if secure { "; Secure" } else { "" };
-        let cookie = format!("{GUEST}={}.{name}; Path={base}/r; HttpOnly; SameSite=Lax{only}", self.secret);
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            answer.headers_mut().append(SET_COOKIE, cookie);
+    /// Puts it into the answer's cookies, with these attributes.
+    pub(crate) fn keep(&self, answer: &mut HttpResponse, attributes: &str) {
+        let name = utf8_percent_encode(&self.name, NON_ALPHANUMERIC).to_string();
+        for (cookie, value) in [(GUEST, &self.secret), (NAME, &name)] {
+            // Who is nobody yet may be somebody in the rooms: that cookie stays.
+            if cookie == GUEST && value.is_empty() {
+                continue;
+            }
+            if let Ok(cookie) = HeaderValue::from_str(&format!("{cookie}={value}{attributes}")) {
+                answer.headers_mut().append(SET_COOKIE, cookie);
+            }
         }
     }
 }
@@ -76,37 +82,39 @@ mod tests {
         Guest::of(&TestRequest::get().insert_header(("cookie", cookies)).to_http_request())
     }
 
+    /// What a browser sends back of what an answer set.
+    fn kept(guest: &Guest) -> String {
+        let mut answer = HttpResponse::Ok().finish();
+        guest.keep(&mut answer, "; Path=/r");
+        let set: Vec<_> = answer.headers().get_all(SET_COOKIE).map(|cookie| cookie.to_str().unwrap()).collect();
+        assert!(set.iter().all(|cookie| cookie.matches(';').count() == 1 && cookie.ends_with("; Path=/r")), "{set:?}");
+        set.iter().map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
+    }
+
     #[test]
     fn a_guest_comes_back_as_they_were() {
         let mut guest = Guest::default();
         guest.be(Some(&Name::parse("민수; Path=/").unwrap()), "AAAAAAAAAAAAAAAAAAAAAA");
-        let mut answer = HttpResponse::Ok().finish();
-        guest.keep(&mut answer, &"/chat".parse().unwrap(), false);
-        let cookie = answer.headers().get(SET_COOKIE).unwrap().to_str().unwrap().to_owned();
-        assert!(cookie.ends_with("; Path=/chat/r; HttpOnly; SameSite=Lax"), "{cookie}");
-        assert_eq!(cookie.matches(';').count(), 3, "{cookie}");
-        let mut over_tls = HttpResponse::Ok().finish();
-        guest.keep(&mut over_tls, &"/chat".parse().unwrap(), true);
-        assert!(over_tls.headers().get(SET_COOKIE).unwrap().to_str().unwrap().ends_with("; SameSite=Lax; Secure"));
-        let again = of(&format!("lang=ko; {}", cookie.split(';').next().unwrap()));
+        let again = of(&format!("lang=ko; {}", kept(&guest)));
         assert_eq!((again.name(), again.session()), ("민수; Path=/", guest.session()));
         let mut renamed = again;
         renamed.be(None, "BBBBBBBBBBBBBBBBBBBBBB");
         assert_eq!((renamed.name(), renamed.session()), ("", guest.session()));
+        assert_eq!(of(&kept(&renamed)).name(), "");
+    }
+
+    #[test]
+    fn a_name_alone_leaves_the_person_as_they_were() {
+        assert_eq!(kept(&Guest::named(&Name::parse("kim").unwrap())), "guest-name=kim");
     }
 
     #[test]
     fn a_cookie_that_was_not_made_here_is_nobody() {
-        for bad in [
-            "",
-            "guest",
-            "guest=",
-            "guest=short.kim",
-            "guest=AAAAAAAAAAAAAAAAAAAAAA",
-            "guest=A AAAAAAAAAAAAAAAAAAAAAA.x",
-        ] {
+        for bad in ["", "guest", "guest=", "guest=short", "guest=A AAAAAAAAAAAAAAAAAAAAAA", "guest-name=kim"] {
             assert_eq!(of(bad).session(), None, "{bad}");
         }
-        assert_eq!(of("guest=AAAAAAAAAAAAAAAAAAAAAA.%E2%80%AE").name(), "");
+        for bad in ["guest-name", "guest-name=", "guest-name=%E2%80%AE", "guest-name=%FF"] {
+            assert_eq!(of(bad).name(), "", "{bad}");
+        }
     }
 }

@@ -6,7 +6,7 @@ mod guest;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use shared::{ErrorBody, ErrorCode, Message, Name, NameError, RoomName};
 use tokio::time::timeout;
 
@@ -15,10 +15,9 @@ use crate::{
     headers::Framing,
     pages::{Corner, Row},
     routes::{Asked, unguarded},
-    visitor::Visitor,
 };
 use form::Posted;
-use guest::Guest;
+pub(crate) use guest::Guest;
 
 /// What a form's body may have: the longest text, each of its bytes written as three, and room for the rest.
 const FORM_BYTES: usize = 64 * 1024;
@@ -40,7 +39,7 @@ pub(crate) async fn room(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
     // Without random bytes there is no form that can be sent; reading goes on.
     let once = form::new_once().unwrap_or_default();
     // Browsers that know frames say where a page goes to, and read the messages there; others read them here.
-    let unframed = !request.headers().contains_key("sec-fetch-dest");
+    let unframed = !asked.names_its_destination();
     let said = if unframed { said(&asked, &bridge, &room).await } else { None };
     let corner = Corner { once: &once, name: guest.name(), unframed, said: said.as_deref(), ..Corner::default() };
     answer(&asked, StatusCode::OK, &room, &corner)
@@ -115,8 +114,7 @@ pub(crate) async fn post(request: HttpRequest, payload: web::Payload, bridge: we
         }
     }
     let mut answer = asked.go(StatusCode::SEE_OTHER, &room);
-    let secure = request.extensions().get::<Visitor>().is_some_and(|visitor| visitor.secure);
-    guest.keep(&mut answer, asked.pages.base(), secure);
+    guest.keep(&mut answer, &asked.room_cookie());
     answer
 }
 

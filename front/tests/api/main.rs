@@ -5,6 +5,7 @@
 mod counter;
 mod described;
 mod faults;
+mod forms;
 mod hook;
 mod house;
 mod http;

@@ -123,11 +123,11 @@ impl FrontServer {
     }
 }
 
-/// Asks `address` for `path` of `host` with these header lines, and reads an answer of a known length, or until the end.
+/// Asks `address` for `path` of `host` as a browser, with these header lines, and reads an answer of a known length, or until the end.
 pub(crate) async fn ask(address: &str, host: &str, path: &str, fields: &str) -> Answer {
     let exchange = async {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Mozilla/5.0\r\n{fields}\r\n");
         stream.write_all(request.as_bytes()).await.expect("it is sent");
         let (status, head) = read_head(&mut stream).await;
         let lines = head.lines().filter_map(|line| line.split_once(": "));
