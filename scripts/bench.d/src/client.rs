@@ -47,6 +47,8 @@ pub struct Client {
     rest: Vec<u8>,
     /// Messages that came.
     heard: u64,
+    /// Bytes that left.
+    sent: u64,
     past: Past,
 }
 
@@ -94,6 +96,30 @@ impl Past {
         let seq = self.seq.filter(|_| !self.epoch.is_empty())?;
         Some(Position { session: &self.session, epoch: &self.epoch, seq })
     }
+
+    /// Notes that a message came.
+    ///
+    /// # Errors
+    /// When another one was due.
+    pub fn check(&mut self, stamp: Stamp, seq: Option<u64>) -> anyhow::Result<()> {
+        let publisher = stamp.publisher as usize;
+        if publisher >= self.expected.len() {
+            self.expected.resize(publisher + 1, self.first);
+        }
+        let expected = self.expected[publisher];
+        if expected != ANY && stamp.number != expected {
+            let what = if stamp.number < expected { "a duplicate or disorder" } else { "a loss" };
+            bail!("{what}: number {} of publisher {publisher}, where {expected} was due", stamp.number);
+        }
+        self.expected[publisher] = stamp.number + 1;
+        if let (Some(last), Some(seq)) = (self.seq, seq)
+            && seq != last + 1
+        {
+            bail!("seq {seq} after seq {last}");
+        }
+        self.seq = seq;
+        Ok(())
+    }
 }
 
 impl Client {
@@ -117,9 +143,10 @@ impl Client {
         stream.set_nodelay(true)?;
         // The end is a reset: thousands of sockets in TIME_WAIT would leave the next round without ports.
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
-        stream.write_all(dialect.request(past.room).as_bytes())?;
+        let request = dialect.request(past.room);
+        stream.write_all(request.as_bytes())?;
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, state: State::Head, rest: Vec::new(), heard: 0, past })
+        Ok(Self { stream, state: State::Head, rest: Vec::new(), heard: 0, sent: request.len() as u64, past })
     }
 
     /// Loses the connection: a reset, as when a network goes away.
@@ -135,6 +162,11 @@ impl Client {
     /// Messages that came over this connection.
     pub fn heard(&self) -> u64 {
         self.heard
+    }
+
+    /// Bytes that it sent, its request included.
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Bytes that the kernel holds for it.
@@ -156,6 +188,7 @@ impl Client {
     pub fn send(&mut self, opcode: u8, payload: &[u8]) -> anyhow::Result<()> {
         let mut bytes = Vec::with_capacity(payload.len() + 14);
         frame::client(opcode, payload, &mut bytes);
+        self.sent += bytes.len() as u64;
         self.stream.write_all(&bytes).context("the server does not read what is said")
     }
 
@@ -228,7 +261,7 @@ impl Client {
                     // A bare server may greet; whatever is lost is missed when the run is counted.
                     return Ok(());
                 };
-                self.check(stamp, seq)?;
+                self.past.check(stamp, seq)?;
                 self.heard += 1;
                 let own = stamp.publisher == self.past.publisher;
                 tally.message(stamp.intended, frame_bytes, self.past.timed);
@@ -263,26 +296,6 @@ impl Client {
             Heard::Refused => bail!("the server said {}", String::from_utf8_lossy(text)),
             Heard::Other => Ok(()),
         }
-    }
-
-    fn check(&mut self, stamp: Stamp, seq: Option<u64>) -> anyhow::Result<()> {
-        let publisher = stamp.publisher as usize;
-        if publisher >= self.past.expected.len() {
-            self.past.expected.resize(publisher + 1, self.past.first);
-        }
-        let expected = self.past.expected[publisher];
-        if expected != ANY && stamp.number != expected {
-            let what = if stamp.number < expected { "a duplicate or disorder" } else { "a loss" };
-            bail!("{what}: number {} of publisher {publisher}, where {expected} was due", stamp.number);
-        }
-        self.past.expected[publisher] = stamp.number + 1;
-        if let (Some(last), Some(seq)) = (self.past.seq, seq)
-            && seq != last + 1
-        {
-            bail!("seq {seq} after seq {last}");
-        }
-        self.past.seq = seq;
-        Ok(())
     }
 }
 

@@ -22,6 +22,8 @@ use crate::{
 
 /// Handshakes under way at once; fewer than any server's backlog.
 const ENTERING: usize = 128;
+/// Events that are taken from the kernel at once.
+const EVENTS: usize = 1024;
 /// Most bytes of one read.
 const READ_BYTES: usize = 256 * 1024;
 /// How long anything may take that should come at once.
@@ -52,8 +54,13 @@ pub struct Tally {
 impl Tally {
     /// Nothing yet.
     pub fn new() -> Self {
+        Self::since(Instant::now())
+    }
+
+    /// Nothing yet of a run that began then.
+    pub fn since(began: Instant) -> Self {
         Self {
-            began: Instant::now(),
+            began,
             now: 0,
             deliveries: 0,
             gapped: 0,
@@ -86,7 +93,6 @@ pub struct Crowd {
     dialect: Dialect,
     address: SocketAddr,
     epoll: OwnedFd,
-    events: Vec<epoll::Event>,
     buffer: Vec<u8>,
     clients: Vec<Client>,
     ready: usize,
@@ -109,7 +115,6 @@ impl Crowd {
             dialect,
             address,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            events: Vec::with_capacity(1024),
             buffer: vec![0; READ_BYTES],
             clients: Vec::new(),
             ready: 0,
@@ -124,6 +129,21 @@ impl Crowd {
     /// Nanoseconds of the run.
     pub fn now(&self) -> u64 {
         self.tally.began.elapsed().as_nanos() as u64
+    }
+
+    /// When the run began.
+    pub fn began(&self) -> Instant {
+        self.tally.began
+    }
+
+    /// Counts times as another one does, whose run began then.
+    pub fn count_from(&mut self, began: Instant) {
+        self.tally.began = began;
+    }
+
+    /// Bytes that all of them sent.
+    pub fn sent(&self) -> u64 {
+        self.clients.iter().map(Client::sent).sum()
     }
 
     /// How many there are.
@@ -211,13 +231,14 @@ impl Crowd {
 
     /// Reads from whoever has something, or waits for so long.
     pub fn turn(&mut self, timeout: Duration) -> anyhow::Result<()> {
-        self.events.clear();
+        // Not kept: an event cannot go to another thread, and the crowd may.
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
         let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
-        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)) {
+        match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
-        for event in &self.events {
+        for event in &events {
             let number = event.data.u64() as usize;
             if let Some(client) = self.clients.get_mut(number) {
                 if client.read(self.dialect, &mut self.buffer, &mut self.tally)? {

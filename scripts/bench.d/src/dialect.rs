@@ -10,6 +10,8 @@ pub enum Dialect {
     Bare,
     /// Madang's `chat.v1`: JSON, a `hello` first, an answer to every `send`.
     Chat,
+    /// The same through front.
+    ChatRelayed,
     /// Engine.IO 4 and Socket.IO 5 over a WebSocket from the start.
     SocketIo,
 }
@@ -46,6 +48,9 @@ pub enum Heard<'a> {
     Other,
 }
 
+/// The header that asks for Madang's protocol.
+const CHAT: &str = "Sec-WebSocket-Protocol: chat.v1\r\n";
+
 /// Where the number of a message stands for the room names that runs use: all are as long.
 const SEQ: &[u8] = b"\"seq\":";
 
@@ -54,7 +59,8 @@ impl Dialect {
     pub fn request(self, room: u32) -> String {
         let (path, more) = match self {
             Self::Bare => (format!("/{}", room_name(room)), ""),
-            Self::Chat => ("/".to_owned(), "Sec-WebSocket-Protocol: chat.v1\r\n"),
+            Self::Chat => ("/".to_owned(), CHAT),
+            Self::ChatRelayed => ("/ws".to_owned(), CHAT),
             Self::SocketIo => ("/socket.io/?EIO=4&transport=websocket".to_owned(), ""),
         };
         format!(
@@ -66,7 +72,7 @@ impl Dialect {
     /// What is said right after the handshake, if the client begins; with what was there before, it asks for the rest.
     pub fn hello(self, room: u32, position: Option<Position<'_>>) -> Option<String> {
         let name = room_name(room);
-        (self == Self::Chat).then(|| match position {
+        matches!(self, Self::Chat | Self::ChatRelayed).then(|| match position {
             None => format!(r#"{{"type":"hello","rooms":{{"{name}":{{"last":1}}}}}}"#),
             Some(Position { session, epoch, seq }) => format!(
                 r#"{{"type":"hello","session":"{session}","rooms":{{"{name}":{{"epoch":"{epoch}","seq":{seq}}}}}}}"#
@@ -83,7 +89,7 @@ impl Dialect {
     pub fn say(self, number: u32, write: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
         match self {
             Self::Bare => write(out),
-            Self::Chat => {
+            Self::Chat | Self::ChatRelayed => {
                 out.extend_from_slice(format!(r#"{{"type":"send","id":"{number}","text":""#).as_bytes());
                 write(out);
                 out.extend_from_slice(b"\"}");
@@ -100,6 +106,7 @@ impl Dialect {
     pub fn hear(self, text: &[u8]) -> Heard<'_> {
         match self {
             Self::Bare => Heard::Message(None),
+            Self::ChatRelayed => Self::Chat.hear(text),
             Self::Chat if text.starts_with(br#"{"type":"message""#) => Heard::Message(number_after(text, SEQ)),
             Self::Chat if text.starts_with(br#"{"type":"synced""#) => Heard::Ready,
             Self::Chat if text.starts_with(br#"{"type":"welcome""#) => {
@@ -127,7 +134,7 @@ impl Dialect {
 }
 
 /// Rooms are numbered; their names are as long as each other.
-fn room_name(room: u32) -> String {
+pub fn room_name(room: u32) -> String {
     format!("bench{room:05}")
 }
 
@@ -137,7 +144,7 @@ fn number_after(text: &[u8], word: &[u8]) -> Option<u64> {
 }
 
 /// What stands between this and the next quotation mark.
-fn word_after<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
+pub fn word_after<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
     let at = text.windows(begin.len()).position(|part| part == begin)? + begin.len();
     let len = text[at..].iter().position(|&byte| byte == b'"')?;
     Some(&text[at..at + len])

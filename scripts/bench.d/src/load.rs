@@ -124,10 +124,21 @@ pub fn burst(crowd: &mut Crowd, publishers: &[usize], in_flight: u64, bytes: usi
 
 /// Talks at a pace: `rate` texts per second in all, each from the next of the publishers, whatever has arrived.
 pub fn paced(crowd: &mut Crowd, publishers: &[usize], rate: f64, bytes: usize, time: Duration) -> anyhow::Result<()> {
-    let began = crowd.now();
     let count = (rate * time.as_secs_f64()) as u64;
+    scheduled(crowd, publishers, bytes, count, |number| number as f64 / rate)
+}
+
+/// Says `count` texts, each at its own time, in seconds from now, and each from the next of the publishers.
+pub fn scheduled(
+    crowd: &mut Crowd,
+    publishers: &[usize],
+    bytes: usize,
+    count: u64,
+    time: impl Fn(u64) -> f64,
+) -> anyhow::Result<()> {
+    let began = crowd.now();
     for number in 0..count {
-        let due = began + (number as f64 * 1e9 / rate) as u64;
+        let due = began + (time(number) * 1e9) as u64;
         loop {
             let left = Duration::from_nanos(due.saturating_sub(crowd.now()));
             if left.is_zero() {

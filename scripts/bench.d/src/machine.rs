@@ -1,7 +1,7 @@
 //! What the kernel knows: CPUs and who runs where, a program's CPU time and memory, the load.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
     time::{Duration, SystemTime},
 };
@@ -104,6 +104,31 @@ pub fn memory(pid: Pid) -> u64 {
     family(pid).into_iter().filter_map(of_one).sum::<u64>() * 1024
 }
 
+/// Connections of a process and its descendants to this port of this machine.
+pub fn connections_to(pid: Pid, port: u16) -> usize {
+    let mut inodes: HashSet<u64> = HashSet::new();
+    for pid in family(pid) {
+        for entry in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+            let Ok(target) = fs::read_link(entry.path()) else { continue };
+            let inode =
+                target.to_str().and_then(|name| name.strip_prefix("socket:[")?.strip_suffix(']')?.parse::<u64>().ok());
+            inodes.extend(inode);
+        }
+    }
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    established_to(&table, port).filter(|inode| inodes.contains(inode)).count()
+}
+
+/// Inodes of the established connections to a port, as `/proc/net/tcp` lists them.
+fn established_to(table: &str, port: u16) -> impl Iterator<Item = u64> {
+    const ESTABLISHED: &str = "01";
+    table.lines().skip(1).filter_map(move |line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let to = u16::from_str_radix(fields.get(2)?.split_once(':')?.1, 16).ok()?;
+        (to == port && *fields.get(3)? == ESTABLISHED).then(|| fields.get(9)?.parse().ok())?
+    })
+}
+
 /// The largest receive buffer that a program may ask for.
 pub fn most_receive_buffer() -> usize {
     let text = fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap_or_default();
@@ -139,4 +164,35 @@ pub fn date() -> String {
     let day = day - (153 * month + 2) / 5 + 1;
     let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     format!("{:04}-{month:02}-{day:02}", era * 400 + year + carry)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn connections_to_a_port_are_counted_while_they_last() {
+        let door = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = door.local_addr().unwrap();
+        let me = rustix::process::getpid();
+        assert_eq!(connections_to(me, address.port()), 0);
+        let held = [TcpStream::connect(address).unwrap(), TcpStream::connect(address).unwrap()];
+        // The other ends are this process's too, and have another port at their far end.
+        let _accepted = [door.accept().unwrap(), door.accept().unwrap()];
+        assert_eq!(connections_to(me, address.port()), 2);
+        drop(held);
+        assert_eq!(connections_to(me, address.port()), 0);
+    }
+
+    #[test]
+    fn only_established_connections_to_the_port_are_taken_from_the_table() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            0: 0100007F:0BB8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 11 1 0 100 0 0 10 0\n\
+            1: 0100007F:C350 0100007F:0BB8 01 00000000:00000000 00:00000000 00000000 0 0 12 1 0 20 4 30 10 -1\n\
+            2: 0100007F:0BB8 0100007F:C350 01 00000000:00000000 00:00000000 00000000 0 0 13 1 0 20 4 30 10 -1\n\
+            3: 0100007F:C351 0100007F:0BB8 06 00000000:00000000 03:00000000 00000000 0 0 0 3 0\n";
+        assert_eq!(established_to(table, 3000).collect::<Vec<_>>(), [12]);
+    }
 }

@@ -1,21 +1,26 @@
 //! The driver of `scripts/bench`: arguments → rounds → report. It also serves as those peers that are written in Rust.
 
+mod audience;
 mod chart;
 mod client;
 mod crowd;
 mod dialect;
 mod frame;
+mod http;
 mod load;
 mod machine;
 mod options;
 mod peer;
 mod peers;
+mod reader;
 mod report;
 mod rounds;
 mod scenarios;
 mod server;
+mod site;
 mod stamp;
 mod stats;
+mod way;
 
 use std::{
     io::{self, Write as _},

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     peer::Peer,
-    scenarios::{Scenario, Size},
+    scenarios::{Scenario, Size, readers},
     stamp,
 };
 
@@ -103,6 +103,8 @@ impl Options {
                 rooms_rate: self.rooms_rate(),
                 storm: 500.min(most),
                 huge: 200.min(most),
+                readers: 100.min(most),
+                ways_time: Duration::from_secs(3),
                 stall: Duration::from_secs(1),
                 time: Duration::from_secs(1),
                 warm: Duration::from_millis(200),
@@ -118,6 +120,9 @@ impl Options {
             rooms_rate: self.rooms_rate(),
             storm: 10_000.min(most),
             huge: 4_000.min(most),
+            readers: readers::READERS.min(most),
+            // At 5 s, twenty texts.
+            ways_time: seconds * 4,
             stall: Duration::from_secs(10),
             time: seconds,
             warm: Duration::from_secs(1),

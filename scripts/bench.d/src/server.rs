@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -32,26 +32,46 @@ pub struct Server {
 impl Server {
     /// Starts a peer with so many workers, on the CPUs of the server, and waits until it answers.
     pub fn start(peer: Peer, workers: usize, place: &Place) -> anyhow::Result<Self> {
+        let command = |port, scratch: &Path| peer.command(port, workers, scratch, place);
+        Self::launch(peer.name(), peer.dialect(), place, command)
+    }
+
+    /// Starts Madang's front for a `back` that runs, on the same CPUs, and waits until it answers.
+    pub fn front(back: &Self, place: &Place) -> anyhow::Result<Self> {
+        Self::launch("front", Dialect::ChatRelayed, place, |port, _| {
+            let mut command = Command::new(place.programs.join("front"));
+            command.args(["--listen", &format!("127.0.0.1:{port}"), "--back", &format!("ws://{}", back.address)]);
+            command.args(["--same-port", "--log", "warn"]);
+            Ok(command)
+        })
+    }
+
+    fn launch(
+        name: &str,
+        dialect: Dialect,
+        place: &Place,
+        command: impl FnOnce(u16, &Path) -> anyhow::Result<Command>,
+    ) -> anyhow::Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
         let scratch = place.results.join(format!("scratch-{}", address.port()));
         fs::create_dir_all(&scratch)?;
-        let mut command: Command = peer.command(address.port(), workers, &scratch, place)?;
-        let log = place.results.join(format!("{}.log", peer.name()));
+        let mut command = command(address.port(), &scratch)?;
+        let log = place.results.join(format!("{name}.log"));
         let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         machine::pin(&place.server_cpus)?;
         let child = command.spawn();
         machine::pin(&place.load_cpus)?;
-        let child = child.with_context(|| format!("cannot start {}", peer.name()))?;
+        let child = child.with_context(|| format!("cannot start {name}"))?;
         let pid = Pid::from_child(&child);
-        let mut server = Self { child, pid, address, dialect: peer.dialect(), scratch };
+        let mut server = Self { child, pid, address, dialect, scratch };
         let deadline = Instant::now() + START;
         while TcpStream::connect(address).is_err() {
             if let Some(status) = server.child.try_wait()? {
-                bail!("{} ended at once ({status}); see {}.log", peer.name(), peer.name());
+                bail!("{name} ended at once ({status}); see {name}.log");
             }
             if Instant::now() > deadline {
-                bail!("{} does not listen; see {}.log", peer.name(), peer.name());
+                bail!("{name} does not listen; see {name}.log");
             }
             pause(Duration::from_millis(20));
         }
@@ -71,6 +91,11 @@ impl Server {
     /// Its CPU times so far.
     pub fn cpu(&self) -> CpuTimes {
         CpuTimes::of(self.pid)
+    }
+
+    /// Its connections to a port of this machine.
+    pub fn connections_to(&self, port: u16) -> usize {
+        machine::connections_to(self.pid, port)
     }
 
     /// Its anonymous memory in bytes.

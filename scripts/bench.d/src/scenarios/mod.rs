@@ -3,10 +3,12 @@
 mod connects;
 mod fair;
 mod idle;
+pub mod readers;
 mod rooms;
 mod stalled;
 mod storm;
 mod talk;
+mod ways;
 mod workers;
 
 use std::time::Duration;
@@ -42,6 +44,10 @@ pub struct Size {
     pub storm: usize,
     /// Clients of a room so large that another beside it might notice.
     pub huge: usize,
+    /// Readers over HTTP in one room.
+    pub readers: usize,
+    /// How long each way to read is watched.
+    pub ways_time: Duration,
     /// How long some read nothing.
     pub stall: Duration,
     /// How long idleness is watched.
@@ -95,11 +101,15 @@ pub enum Scenario {
     Storm,
     /// A small room beside a huge one.
     Fair,
+    /// The ways to read a room, for one reader.
+    Ways,
+    /// Many readers over HTTP.
+    Readers,
 }
 
 impl Scenario {
     /// All, in the order of the report.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::One,
         Self::Many,
         Self::History,
@@ -110,6 +120,8 @@ impl Scenario {
         Self::Connects,
         Self::Storm,
         Self::Fair,
+        Self::Ways,
+        Self::Readers,
     ];
 
     /// Its name on the command line.
@@ -125,6 +137,8 @@ impl Scenario {
             Self::Connects => "connects",
             Self::Storm => "storm",
             Self::Fair => "fair",
+            Self::Ways => "ways",
+            Self::Readers => "readers",
         }
     }
 
@@ -164,6 +178,13 @@ impl Scenario {
                 format!("{} clients come back at once, each having missed {} messages", size.storm, storm::MISSED)
             }
             Self::Fair => format!("A room of {} beside one of {} at full speed", fair::MEMBERS, size.huge),
+            Self::Ways => format!(
+                "One subscriber of a room in which a {bytes}-byte text a second is said, for {} s",
+                size.ways_time.as_secs_f64()
+            ),
+            Self::Readers => {
+                format!("{} readers over HTTP of one room, {} texts per second", size.readers, readers::RATE)
+            }
         }
     }
 
@@ -179,7 +200,7 @@ impl Scenario {
             Self::Workers => "two workers at least 1.8 × the deliveries per second of one",
             Self::Connects => "Madang at least half as many connects per CPU-second as ws and Bun",
             Self::Storm => "everybody gets exactly what was missed",
-            Self::Fair => "none yet",
+            Self::Fair | Self::Ways | Self::Readers => "none yet",
         }
     }
 
@@ -190,6 +211,8 @@ impl Scenario {
             Self::Workers => workers::metrics(),
             Self::Storm => storm::metrics(),
             Self::Fair => fair::metrics(),
+            Self::Ways => ways::metrics(),
+            Self::Readers => readers::metrics(),
             Self::Idle => idle::metrics(),
             Self::Stalled => stalled::metrics(),
             Self::Connects => connects::metrics(),
@@ -213,6 +236,8 @@ impl Scenario {
             Self::Stalled => [Peer::Back, Peer::Bun, Peer::Ws].map(plain).to_vec(),
             Self::Storm => [Peer::Back, Peer::BackSqlite].map(plain).to_vec(),
             Self::Fair => [Peer::Back, Peer::Bun].map(plain).to_vec(),
+            Self::Ways => ways::cases(),
+            Self::Readers => readers::cases(),
             Self::Rooms => [Peer::Floor, Peer::Back, Peer::Bun]
                 .into_iter()
                 .flat_map(|peer| [Case { peer, variant: "one room" }, Case { peer, variant: rooms::ROOMS }])
@@ -237,6 +262,9 @@ impl Scenario {
             Self::Stalled => Vec::new(),
             Self::Storm => vec![("× memory", plain(Peer::Back))],
             Self::Fair => vec![("× Bun", plain(Peer::Bun))],
+            // Each way has its own use; none is the measure of the others.
+            Self::Ways => Vec::new(),
+            Self::Readers => vec![("× nchan", Case { peer: Peer::Nchan, ..case })],
             Self::Rooms => vec![
                 ("× one room", Case { variant: "one room", ..case }),
                 ("× floor", Case { peer: Peer::Floor, ..case }),
@@ -247,7 +275,11 @@ impl Scenario {
 
     /// Why it cannot be measured here, if so.
     pub fn impossible(self) -> Option<String> {
-        (self == Self::Workers).then(workers::impossible).flatten()
+        match self {
+            Self::Workers => workers::impossible(),
+            Self::Readers => readers::impossible(),
+            _ => None,
+        }
     }
 
     /// Measures a case once.
@@ -261,6 +293,8 @@ impl Scenario {
             Self::Workers => workers::run(case, size, place),
             Self::Storm => storm::run(case, size, place),
             Self::Fair => fair::run(case, size, place),
+            Self::Ways => ways::run(case, size, place),
+            Self::Readers => readers::run(case, size, place),
             Self::Idle => idle::run(case, size, place),
             Self::Stalled => stalled::run(case, size, place),
             Self::Rooms => rooms::run(case, size, place),
