@@ -29,6 +29,7 @@ pub fn metrics() -> Vec<Metric> {
         metric("upstream", "connections from front to back", 0),
         metric("p50_us", "p50 µs", 0),
         metric("p99_us", "p99 µs", 0),
+        metric("requests", "requests/delivery", 2),
         metric("bytes", "bytes down/delivery", 0),
         metric("per_second", "deliveries/s", 0),
     ]
@@ -63,7 +64,8 @@ pub fn run(case: Case, size: &Size, place: &Place) -> anyhow::Result<Figures> {
     let warm = say(&mut speaker, &mut audience, size, size.warm)?;
     audience.drain(warm, DRAIN)?;
     audience.tally.latencies.clear();
-    let (before, bytes, cpu, start) = (audience.tally.deliveries, audience.tally.bytes, site.cpu(), speaker.now());
+    let (before, bytes, requests) = (audience.tally.deliveries, audience.tally.bytes, audience.asked.requests);
+    let (cpu, start) = (site.cpu(), speaker.now());
     let said = say(&mut speaker, &mut audience, size, size.time)?;
     audience.drain(warm + said, DRAIN)?;
     let (used, front) = site.used_since(&cpu);
@@ -77,6 +79,7 @@ pub fn run(case: Case, size: &Size, place: &Place) -> anyhow::Result<Figures> {
         site.upstream().map_or(f64::NAN, |count| count as f64),
         audience.tally.latencies.quantile(0.5) / 1e3,
         audience.tally.latencies.quantile(0.99) / 1e3,
+        (audience.asked.requests - requests) as f64 / deliveries,
         (audience.tally.bytes - bytes) as f64 / deliveries,
         deliveries / seconds,
     ])
