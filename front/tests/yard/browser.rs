@@ -31,6 +31,21 @@ pub(crate) struct Browser {
     _driver: Process,
 }
 
+/// The driver takes a port that is free for IPv4 and then wants the same for IPv6, where it may be taken.
+fn start_driver(driver: &Path) -> Process {
+    let mut heard = String::new();
+    for _ in 0..5 {
+        match Process::try_start(driver, &["--port=0"], "was started successfully on port ") {
+            Ok(started) => return started,
+            Err(said) => heard = said,
+        }
+        if !heard.contains("Address already in use") {
+            break;
+        }
+    }
+    panic!("the driver does not start:\n{heard}");
+}
+
 impl Browser {
     pub(crate) async fn start() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -38,7 +53,7 @@ impl Browser {
         let chromium = program("CHROMIUM", "chromium", "chromium");
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = std::env::temp_dir().join(format!("madang-browser-{}-{number}", std::process::id()));
-        let driver = Process::start(&driver, &["--port=0"], "was started successfully on port ");
+        let driver = start_driver(&driver);
 
         let data = format!("--user-data-dir={}", profile.display());
         let arguments = [

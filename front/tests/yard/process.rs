@@ -21,6 +21,13 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `program` and waits until a line on either of its outputs contains `words`.
     pub(crate) fn start(program: &Path, arguments: &[&str], words: &'static str) -> Self {
+        Self::try_start(program, arguments, words).unwrap_or_else(|heard| {
+            panic!("{} never said {words:?}, but:\n{heard}", program.display());
+        })
+    }
+
+    /// As [`Self::start`]; or what the program said instead.
+    pub(crate) fn try_start(program: &Path, arguments: &[&str], words: &'static str) -> Result<Self, String> {
         let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -39,11 +46,11 @@ impl Process {
                 process.said = said.trim().trim_end_matches('.').to_owned();
                 // The rest is read away, so that a full pipe never stops the program.
                 thread::spawn(move || lines.iter().for_each(drop));
-                return process;
+                return Ok(process);
             }
             heard.push(line);
         }
-        panic!("{} never said {words:?}, but:\n{}", program.display(), heard.join("\n"));
+        Err(heard.join("\n"))
     }
 }
 
