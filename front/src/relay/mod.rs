@@ -5,7 +5,10 @@ mod head;
 mod stream;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -58,6 +61,8 @@ pub(crate) struct Relay {
     seats: Arc<Semaphore>,
     limit: usize,
     stop: OnceLock<CancellationToken>,
+    /// Whether the last attempt found nobody: that is said once, however many try meanwhile.
+    away: AtomicBool,
 }
 
 /// Why there is no connection to the chat server.
@@ -71,7 +76,14 @@ impl Relay {
     /// Passes at most `limit` connections at once on to `back`.
     pub(crate) fn new(back: Back, base: BasePath, limit: usize) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
-        Self { back, base, seats: Arc::new(Semaphore::new(limit)), limit, stop: OnceLock::new() }
+        Self {
+            back,
+            base,
+            seats: Arc::new(Semaphore::new(limit)),
+            limit,
+            stop: OnceLock::new(),
+            away: AtomicBool::new(false),
+        }
     }
 
     /// Has all connections leave some time after `stop` is cancelled.
@@ -131,6 +143,12 @@ pub(crate) async fn relay(request: HttpRequest, browser: web::Payload) -> HttpRe
     }
     let to_head = request.method() == Method::HEAD;
     let asked = timeout(HANDSHAKE, ask(&relay.back, &head, to_head)).await.unwrap_or(Err(Trouble::Late));
+    let is_away = matches!(asked, Err(Trouble::Unreachable | Trouble::Late));
+    match (relay.away.swap(is_away, Ordering::Relaxed), is_away) {
+        (false, true) => tracing::warn!(back = %relay.back.url(), "cannot reach the chat server"),
+        (true, false) => tracing::info!(back = %relay.back.url(), "the chat server is there again"),
+        _ => {}
+    }
     match asked {
         Ok((line, answer, first)) if answer.status == 101 && head::switches(request.headers()) => {
             tracing::debug!(client = %visitor.address, "relaying");
@@ -163,7 +181,7 @@ pub(crate) async fn relay(request: HttpRequest, browser: web::Payload) -> HttpRe
 /// Sends a head and reads the answer; what comes behind its head are the first bytes of the chat, or a sentence.
 async fn ask(back: &Back, head: &[u8], to_head: bool) -> Result<(Box<dyn Duplex>, Answer, web::Bytes), Trouble> {
     let unreachable = |error| {
-        tracing::warn!(back = %back.url(), %error, "cannot reach the chat server");
+        tracing::debug!(back = %back.url(), %error, "cannot reach the chat server");
         Trouble::Unreachable
     };
     let mut line = back.dial().await.map_err(unreachable)?;
