@@ -1,6 +1,8 @@
 //! The headers of every answer, and the check of `Host` that they rest on. It knows nothing of pages: what it found out
 //! about the request travels in the request's extensions.
 
+use std::borrow::Cow;
+
 use actix_web::{
     Error, HttpMessage, HttpResponse,
     body::MessageBody,
@@ -21,6 +23,9 @@ const POLICY: [&str; 3] = [
     "; base-uri 'none'; form-action 'self'",
     "; require-trusted-types-for 'script'",
 ];
+
+/// The policy of everything that is no page: it loads nothing, wherever it is opened.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// What a page has to do with frames. A handler says it in the extensions of its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +91,11 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     }
     // What follows this answer is no page.
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let is_page =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let framing = response.response().extensions().get::<Framing>().copied().unwrap_or(Framing::Apart);
-        put(response.headers_mut(), &policy(back.as_ref(), framing));
+        let policy = if is_page { Cow::Owned(policy(back.as_ref(), framing)) } else { Cow::Borrowed(DATA_POLICY) };
+        put(response.headers_mut(), &policy);
     }
     Ok(response)
 }

@@ -92,6 +92,7 @@ impl Server {
             public: config.public_back_url,
             same_port: config.same_port,
             base: config.base_path.clone(),
+            origins: config.allow_origin.clone(),
         });
         let pages = web::Data::new(Pages::new(config.base_path)?);
         let files = Files::of(config.tls_cert, config.tls_key);

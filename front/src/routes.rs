@@ -65,6 +65,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) pages: &'a Pages,
     back: BackUrl,
     secure: bool,
+    expected: bool,
     lang: Lang,
     switched: bool,
 }
@@ -74,14 +75,14 @@ impl<'a> Asked<'a> {
     pub(crate) fn of(request: &'a HttpRequest) -> Option<Self> {
         let pages = request.app_data::<web::Data<Pages>>()?;
         let back = request.extensions().get::<BackUrl>()?.clone();
-        let secure = request.extensions().get::<Visitor>()?.secure;
+        let &Visitor { secure, expected, .. } = request.extensions().get()?;
         let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let switch = query(request, "lang").as_deref().and_then(Lang::of_tag);
         let lang = switch
             .or_else(|| Lang::of_cookie(field(header::COOKIE)))
             .or_else(|| Lang::of_accept(field(header::ACCEPT_LANGUAGE)))
             .unwrap_or(Lang::En);
-        Some(Self { request, pages, back, secure, lang, switched: switch.is_some() })
+        Some(Self { request, pages, back, secure, expected, lang, switched: switch.is_some() })
     }
 
     pub(crate) fn reader(&self) -> Reader<'_> {
@@ -93,6 +94,11 @@ impl<'a> Asked<'a> {
     /// where the connection is trusted.
     pub(crate) fn names_its_destination(&self) -> bool {
         self.request.headers().contains_key("sec-fetch-dest")
+    }
+
+    /// Whether this server was asked in a name that it goes by; in another, what a room says is shown to nobody.
+    pub(crate) fn is_expected(&self) -> bool {
+        self.expected
     }
 
     /// The attributes of a cookie that only the pages of rooms read, for as long as the browser is open.

@@ -4,7 +4,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::{dev::ServiceRequest, http::header};
-use shared::TrustedProxies;
+use shared::{
+    TrustedProxies,
+    origin::{self, AllowedOrigin},
+};
 
 use crate::{
     base::BasePath,
@@ -27,6 +30,8 @@ pub(crate) struct Visitor {
     pub(crate) secure: bool,
     /// The host that the browser asked for.
     pub(crate) host: Host,
+    /// Whether this server goes by that name. Whoever asked for another may be somebody else's page, and reads no room.
+    pub(crate) expected: bool,
 }
 
 /// What has to be known to tell.
@@ -40,6 +45,8 @@ pub(crate) struct Gate {
     pub(crate) same_port: bool,
     /// The path under which this server's addresses are.
     pub(crate) base: BasePath,
+    /// Origins that the operator listed; their hosts are names of this server.
+    pub(crate) origins: Vec<AllowedOrigin>,
 }
 
 impl Gate {
@@ -53,19 +60,22 @@ impl Gate {
         let secure = request.app_config().secure();
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         if !self.trusted.trusts(peer) {
-            return Some(Visitor { address: peer.to_canonical(), secure, host });
+            return Some(self.met(peer.to_canonical(), secure, host));
         }
         let hops: Vec<&str> =
             request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect();
-        Some(Visitor {
-            address: self.trusted.client(peer, hops.into_iter()),
-            secure: last(request, FORWARDED_PROTO).map_or(Some(secure), |scheme| match scheme {
-                "https" | "wss" => Some(true),
-                "http" | "ws" => Some(false),
-                _ => None,
-            })?,
-            host: last(request, FORWARDED_HOST).map_or(Some(host), |forwarded| Host::parse(forwarded).ok())?,
-        })
+        let secure = last(request, FORWARDED_PROTO).map_or(Some(secure), |scheme| match scheme {
+            "https" | "wss" => Some(true),
+            "http" | "ws" => Some(false),
+            _ => None,
+        })?;
+        let host = last(request, FORWARDED_HOST).map_or(Some(host), |forwarded| Host::parse(forwarded).ok())?;
+        Some(self.met(self.trusted.client(peer, hops.into_iter()), secure, host))
+    }
+
+    fn met(&self, address: IpAddr, secure: bool, host: Host) -> Visitor {
+        let expected = origin::is_known_host(&host.to_string(), &self.origins);
+        Visitor { address, secure, host, expected }
     }
 
     /// Where this visitor's browser finds the chat server.

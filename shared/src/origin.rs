@@ -102,6 +102,16 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || address(host).is_some_and(|address| address.is_loopback())
 }
 
+/// Whether a server may be called so: a loopback name, an address, or the host of an origin that the operator listed. A
+/// page whose own name was made to lead here (DNS rebinding) asks in that name, and reads without an `Origin`.
+pub fn is_known_host(host: &str, allowed: &[AllowedOrigin]) -> bool {
+    let host = host.trim().to_ascii_lowercase();
+    let Some((host, _)) = host_and_port(&host) else { return false };
+    is_loopback(host)
+        || address(host).is_some()
+        || allowed.iter().any(|AllowedOrigin(origin)| Origin::parse(origin).is_ok_and(|origin| origin.host == host))
+}
+
 /// Refuses a page from elsewhere. `origins` are the request's `Origin` headers, `None` for one that is no text; `host` is
 /// its `Host`.
 ///
@@ -197,6 +207,32 @@ mod tests {
         }
         assert!("chat.example.org".parse::<AllowedOrigin>().is_err());
         assert!("https://chat.example.org/path".parse::<AllowedOrigin>().is_err());
+    }
+
+    #[test]
+    fn a_server_answers_to_addresses_and_to_names_that_were_listed() {
+        let allowed = ["https://chat.example.org".parse().unwrap()];
+        for host in [
+            "localhost",
+            "localhost:8080",
+            "127.0.0.1",
+            "192.0.2.7:80",
+            "[2001:db8::1]:1",
+            "Chat.Example.ORG",
+            "chat.example.org:8443",
+        ] {
+            assert!(is_known_host(host, &allowed), "{host}");
+        }
+        for host in [
+            "",
+            "rebound.example",
+            "chat.example.org.rebound.example",
+            "localhost.rebound.example",
+            "a@localhost",
+            "2130706433",
+        ] {
+            assert!(!is_known_host(host, &allowed), "{host}");
+        }
     }
 
     #[test]

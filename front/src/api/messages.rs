@@ -16,8 +16,8 @@ use super::{
 use crate::bridge::{
     Bridge, Page, Reading,
     encoded::Encoded,
-    feed::{Here, Stage, View},
-    reader::{is_foreign, ready},
+    feed::{Here, Stage},
+    reader::{is_foreign, reached, ready},
     told::{gap, unavailable},
 };
 
@@ -37,6 +37,18 @@ struct Found {
     position: Position,
     more: bool,
     gap: Option<Gap>,
+}
+
+impl Found {
+    /// The entity tag: the position, and where there is more behind it the newest message too, for that may be an edit
+    /// of one of these.
+    fn tag(&self) -> String {
+        if self.position.seq >= self.here.top {
+            format!("\"{}\"", self.position)
+        } else {
+            format!("\"{}/{}\"", self.position, self.here.top)
+        }
+    }
 }
 
 /// `GET …/messages`.
@@ -63,7 +75,7 @@ pub(super) async fn get(request: HttpRequest, bridge: web::Data<Bridge>) -> Resu
         None if wait.is_zero() => newest(&bridge, &room, limit).await?,
         _ => poll(&bridge, &room, after, known, wait, limit).await?,
     };
-    let tag = format!("\"{}\"", found.position);
+    let tag = found.tag();
     // An answer with a gap says more than its position.
     if found.gap.is_none() && names(known, &tag) {
         return Ok(HttpResponse::NotModified()
@@ -140,7 +152,7 @@ fn body(room: &RoomName, here: &Here, messages: &[Bytes], rest: Map<String, Valu
 /// The newest messages, from what is here or from history; nobody need read the room.
 async fn newest(bridge: &Bridge, room: &RoomName, limit: u32) -> Result<Found, Problem> {
     if let Some(reading) = bridge.read_already(room)
-        && let View { stage: Stage::Live, here: Some(here), .. } = reading.look(u64::MAX)
+        && let (Stage::Live, Some(here)) = reading.glance()
         && let Some(found) = newest_here(&reading, &here, limit)
     {
         return Ok(found);
@@ -187,10 +199,10 @@ async fn poll(
             }
             at.seq
         }
-        Some(After::Seq(seq)) => seq.min(here.top),
+        Some(After::Seq(seq)) => reached(bridge, room, seq, &here).await?,
         None => {
             let found = newest(bridge, room, limit).await?;
-            if !found.messages.is_empty() && !names(known, &format!("\"{}\"", found.position)) {
+            if !found.messages.is_empty() && !names(known, &found.tag()) {
                 return Ok(found);
             }
             found.position.seq
@@ -200,7 +212,7 @@ async fn poll(
     loop {
         // The wake-up is asked for before the state is looked at.
         changes.borrow_and_update();
-        let View { stage, here, .. } = reading.look(at.seq);
+        let (stage, here) = reading.glance();
         if let Stage::Refused(error) = stage {
             return Err(error.into());
         }

@@ -2,7 +2,7 @@
 //! another origin read the answers (Fetch, "CORS protocol").
 
 use actix_web::{
-    Error, HttpResponse, ResponseError,
+    Error, HttpMessage, HttpResponse, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -18,6 +18,11 @@ use shared::{
 };
 
 use super::problem::Problem;
+use crate::visitor::Visitor;
+
+/// What to say to whoever asks for another server's name.
+const STRANGE_HOST: &str = "This server does not go by that name. Ask for its address, or let the operator name it with \
+                            --allow-origin http://chat.example.org.";
 
 /// Methods that a page may use.
 const METHODS: &str = "GET, HEAD, POST, DELETE";
@@ -38,8 +43,8 @@ pub(super) async fn guard(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let listed = match check(&request) {
         Ok(passage) => passage == Passage::Listed,
-        Err(origin::Refused) => {
-            let problem = Problem::from(ErrorBody::new(ErrorCode::Forbidden, REFUSAL));
+        Err(refusal) => {
+            let problem = Problem::from(ErrorBody::new(ErrorCode::Forbidden, refusal));
             let mut response = problem.error_response();
             response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
             return Ok(request.into_response(response).map_into_right_body());
@@ -62,12 +67,16 @@ pub(super) async fn guard(
     Ok(response)
 }
 
-fn check(request: &ServiceRequest) -> Result<Passage, origin::Refused> {
+/// Why it may be answered, or the sentence that says why not.
+fn check(request: &ServiceRequest) -> Result<Passage, &'static str> {
     let headers = request.headers();
     let origins = headers.get_all(header::ORIGIN).map(|origin| origin.to_str().ok());
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let allowed = request.app_data::<web::Data<Vec<AllowedOrigin>>>().map_or(&[][..], |allowed| allowed.as_slice());
-    origin::check(origins, host, allowed)
+    let passage = origin::check(origins, host, allowed).map_err(|origin::Refused| REFUSAL)?;
+    // What only reads may come without an origin, and then its name is all that tells where its page is from.
+    let expected = request.extensions().get::<Visitor>().is_some_and(|visitor| visitor.expected);
+    if passage == Passage::Tool && !expected { Err(STRANGE_HOST) } else { Ok(passage) }
 }
 
 fn put(headers: &mut HeaderMap, origin: Option<HeaderValue>) {

@@ -6,7 +6,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, http::header, web};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
-use shared::{Epoch, Position, RoomName, ServerMessage, limits};
+use shared::{Epoch, RoomName, ServerMessage, limits};
 
 use super::{
     asked::{self, After},
@@ -79,10 +79,7 @@ fn synced(room: RoomName, seq: u64) -> String {
 fn event(event: Event) -> Bytes {
     match event {
         Event::Message(message) => message.event(),
-        Event::Gap(epoch, gap) => {
-            let id = Position { epoch, seq: gap.to };
-            format!("id: {id}\nevent: gap\ndata: {}\n\n", ServerMessage::Gap(gap).to_json()).into()
-        }
+        Event::Gap(at, gap) => format!("id: {at}\nevent: gap\ndata: {}\n\n", ServerMessage::Gap(gap).to_json()).into(),
         Event::Synced(at, room) => format!("id: {at}\nevent: synced\ndata: {}\n\n", synced(room, at.seq)).into(),
         Event::Idle => Bytes::from_static(b":\n\n"),
     }
@@ -92,7 +89,7 @@ fn line(event: Event) -> Bytes {
     match event {
         Event::Message(message) => message.line(),
         // Without events there is no other place for the epoch that `after` needs.
-        Event::Gap(epoch, gap) => with_epoch(&ServerMessage::Gap(gap), &epoch),
+        Event::Gap(at, gap) => with_epoch(&ServerMessage::Gap(gap), &at.epoch),
         Event::Synced(at, room) => with_epoch(&ServerMessage::Synced { room, seq: at.seq }, &at.epoch),
         Event::Idle => Bytes::from_static(b"\n"),
     }

@@ -107,6 +107,12 @@ impl Feed {
         self.changes.subscribe()
     }
 
+    /// Where the room is, and whether that is the present.
+    pub(crate) fn glance(&self) -> (Stage, Option<Here>) {
+        let state = self.state();
+        (state.stage.clone(), state.here.clone())
+    }
+
     /// What is after `seq`, where the cursor is of this history.
     pub(crate) fn look(&self, seq: u64) -> View {
         let state = self.state();

@@ -3,10 +3,10 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use shared::{Epoch, ErrorBody, Gap, GapReason, Position, RoomName, limits};
+use shared::{ErrorBody, Gap, GapReason, Position, RoomName, limits};
 use tokio::{
     sync::watch,
-    time::{sleep, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
@@ -51,8 +51,8 @@ pub(crate) enum Start {
 pub(crate) enum Event {
     /// A message.
     Message(Encoded),
-    /// These will not be delivered.
-    Gap(Epoch, Gap),
+    /// These will not be delivered; and where to go on from.
+    Gap(Position, Gap),
     /// The replay is over.
     Synced(Position, RoomName),
     /// Nothing happened for a while.
@@ -71,6 +71,8 @@ pub(crate) struct Reader {
     page: u32,
     /// Bytes read from history since the feed was reached last.
     paged: usize,
+    /// When there was an event last.
+    spoke: Instant,
 }
 
 /// Waits until a room is up to date.
@@ -82,11 +84,11 @@ pub(crate) async fn ready(reading: &Reading) -> Result<Here, Box<ErrorBody>> {
     let waiting = async {
         loop {
             changes.borrow_and_update();
-            match reading.look(u64::MAX) {
-                View { stage: Stage::Live, here: Some(here), .. } => return Ok(here),
-                View { stage: Stage::Away, .. } => return Err(unavailable()),
-                View { stage: Stage::Refused(error), .. } => return Err(error),
-                View { .. } => {}
+            match reading.glance() {
+                (Stage::Live, Some(here)) => return Ok(here),
+                (Stage::Away, _) => return Err(unavailable()),
+                (Stage::Refused(error), _) => return Err(error),
+                _ => {}
             }
             if changes.changed().await.is_err() {
                 return Err(unavailable());
@@ -114,6 +116,16 @@ pub(crate) async fn is_foreign(
     Ok(page.epoch != at.epoch || page.top < at.seq)
 }
 
+/// Where a number leads that names no history: to itself, or where there is none such yet, to the newest message.
+///
+/// # Errors
+/// When history cannot be asked.
+pub(crate) async fn reached(bridge: &Bridge, room: &RoomName, seq: u64, here: &Here) -> Result<u64, Box<ErrorBody>> {
+    let at = Position { epoch: here.epoch.clone(), seq };
+    // Whoever has it from another front is ahead of this one.
+    Ok(if is_foreign(bridge, room, &at, here).await? { here.top } else { seq })
+}
+
 impl Reader {
     /// Begins to read.
     ///
@@ -125,13 +137,14 @@ impl Reader {
         let Here { epoch, first, top } = here.clone();
         let (seq, foreign) = match start {
             Start::After(at) => (at.seq, is_foreign(&bridge, reading.room(), &at, &here).await?),
-            Start::AfterSeq(seq) => (seq.min(top), false),
+            Start::AfterSeq(seq) => (reached(&bridge, reading.room(), seq, &here).await?, false),
             Start::Last(last) => (top.saturating_sub(last).max(first.saturating_sub(1)).min(top), false),
         };
         let at = Position { epoch, seq };
         let replay = Some(top);
         let events = VecDeque::new();
-        let mut reader = Self { bridge, reading, changes, at, events, replay, page: FIRST_PAGE, paged: 0 };
+        let mut reader =
+            Self { bridge, reading, changes, at, events, replay, page: FIRST_PAGE, paged: 0, spoke: Instant::now() };
         if foreign {
             reader.begin_anew(here);
         } else if top.saturating_sub(seq) > MESSAGES as u64 {
@@ -142,6 +155,12 @@ impl Reader {
 
     /// The next event; nothing when there will be none any more.
     pub(crate) async fn next(&mut self) -> Option<Event> {
+        let event = self.find().await;
+        self.spoke = Instant::now();
+        event
+    }
+
+    async fn find(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
@@ -170,8 +189,8 @@ impl Reader {
                     messages.into_iter().for_each(|message| self.take(message));
                 }
                 (Some(here), None) if here.top > self.at.seq => {
-                    if !self.read_history().await {
-                        self.wait(AGAIN).await?;
+                    if !self.read_history().await && !self.wait(AGAIN).await? {
+                        return Some(Event::Idle);
                     }
                 }
                 _ => {
@@ -183,14 +202,17 @@ impl Reader {
         }
     }
 
-    /// Waits for a change, or so long; nothing when the server stops.
+    /// Waits for a change, or so long: whether it is worth a look, and no sign of life is due yet. Nothing when the server
+    /// stops.
     async fn wait(&mut self, at_most: Duration) -> Option<bool> {
         let shutdown = self.bridge.shutdown();
+        let due = self.spoke + IDLE;
         tokio::select! {
-            changed = self.changes.changed() => changed.ok().map(|()| true),
-            () = sleep(at_most) => Some(false),
-            () = shutdown.cancelled() => None,
+            changed = self.changes.changed() => changed.ok()?,
+            () = sleep_until(due.min(Instant::now() + at_most)) => {}
+            () = shutdown.cancelled() => return None,
         }
+        Some(Instant::now() < due)
     }
 
     fn take(&mut self, message: Encoded) {
@@ -207,7 +229,7 @@ impl Reader {
         let from = self.at.seq + 1;
         if from <= to {
             self.at.seq = to;
-            self.events.push_back(Event::Gap(self.at.epoch.clone(), gap(self.reading.room(), from, to, reason)));
+            self.events.push_back(Event::Gap(self.at.clone(), gap(self.reading.room(), from, to, reason)));
         }
     }
 
@@ -216,8 +238,9 @@ impl Reader {
         let Here { epoch, first, top } = here;
         let shown = top.saturating_sub(u64::from(limits::DEFAULT_LAST)).max(first.saturating_sub(1)).min(top);
         let gap = gap(self.reading.room(), 1, top, GapReason::Epoch);
-        self.events.push_back(Event::Gap(epoch.clone(), gap));
         self.at = Position { epoch, seq: shown };
+        // Whoever is cut off after it still gets what follows it.
+        self.events.push_back(Event::Gap(self.at.clone(), gap));
         self.replay = Some(top);
         (self.paged, self.page) = (0, FIRST_PAGE);
     }

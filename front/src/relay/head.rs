@@ -119,6 +119,7 @@ mod tests {
             address: "203.0.113.9".parse().unwrap(),
             secure: true,
             host: Host::parse("chat.example.org").unwrap(),
+            expected: true,
         }
     }
 

@@ -52,6 +52,15 @@ pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
         Ok(room) => room,
         Err(answer) => return *answer,
     };
+    if !asked.is_expected() {
+        let mut answer = asked.problem(
+            StatusCode::FORBIDDEN,
+            &asked.say("strange_host_title", &[]),
+            &asked.say("strange_host", &[]),
+        );
+        answer.extensions_mut().insert(Framing::Framed);
+        return answer;
+    }
     let said = said(&asked, &bridge, &room).await;
     let mut answer = asked.answer(StatusCode::OK, asked.pages.live(asked.reader(), &room, said.as_deref()));
     answer.extensions_mut().insert(Framing::Framed);
@@ -132,6 +141,9 @@ fn answer(asked: &Asked<'_>, status: StatusCode, room: &RoomName, corner: &Corne
 
 /// The newest messages; nothing where the chat server does not give them.
 async fn said(asked: &Asked<'_>, bridge: &Bridge, room: &RoomName) -> Option<Vec<Row>> {
+    if !asked.is_expected() {
+        return None;
+    }
     let page = bridge.newest(room).await.ok()?;
     let messages = page.messages().filter_map(|json| serde_json::from_slice::<Message>(&json).ok());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);

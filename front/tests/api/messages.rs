@@ -85,6 +85,23 @@ async fn what_is_known_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_page_from_the_middle_is_sent_again_when_one_of_its_messages_was_edited() {
+    let house = House::open();
+    let mut kim = Person::join(&house.back_address, "kim", "dev").await;
+    for text in ["a", "b", "c"] {
+        kim.say(text).await;
+    }
+    let ask = async |tag: &str| {
+        house.ask("GET", "/api/rooms/dev/messages?after=0&limit=2", &[("If-None-Match", tag)], "").await
+    };
+    let tag = ask("").await.header("etag").to_owned();
+    assert_eq!(ask(&tag).await.status, 304);
+    kim.ask(serde_json::json!({ "type": "edit", "id": "e", "seq": 1, "text": "A" })).await;
+    let again = ask(&tag).await;
+    assert_eq!((again.status, texts(&again.json())), (200, vec!["A", "b"]));
+}
+
+#[tokio::test]
 async fn pages_go_back_and_around() {
     let house = House::open();
     let mut kim = Person::join(&house.back_address, "kim", "회의").await;

@@ -30,6 +30,28 @@ async fn pages_from_elsewhere_are_refused_and_listed_ones_may_read() {
 }
 
 #[tokio::test]
+async fn whoever_asks_in_a_strange_name_reads_nothing() {
+    let house = House::with(&[], &["--allow-origin", "https://chat.example.org"]);
+    house.say("dev", "a").await;
+    // A name that leads here by somebody else's will (DNS rebinding); a browser sends no Origin with what such a page reads.
+    let named = async |path: &str, host: &str| house.ask("GET", path, &[("X-Forwarded-Host", host)], "").await;
+    for path in ["/api/rooms", "/api/rooms/dev/messages", "/api/rooms/dev/events", "/api/openapi.json"] {
+        let answer = named(path, "rebound.example:8080").await;
+        assert_eq!(answer.problem(), (403, "forbidden".to_owned()), "{path}");
+        assert!(answer.body.contains("--allow-origin"), "{answer:?}");
+    }
+    let frame = named("/r/dev/live", "rebound.example").await;
+    assert_eq!(frame.status, 403, "{frame:?}");
+    assert!(frame.body.contains("--allow-origin"), "{frame:?}");
+    let page = named("/r/dev", "rebound.example").await;
+    assert!(page.status == 200 && !page.body.contains("class=\"text\""), "{page:?}");
+    for host in ["localhost:1", "192.0.2.7", "chat.example.org"] {
+        assert_eq!(named("/api/rooms/dev/messages", host).await.json()["top"], 1, "{host}");
+        assert_eq!(named("/r/dev/live", host).await.status, 200, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn browsers_are_told_beforehand_what_a_page_may_do() {
     let house = House::with(&[], &["--allow-origin", "https://chat.example.org"]);
     let ask = [

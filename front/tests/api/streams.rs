@@ -99,6 +99,7 @@ async fn another_history_is_said_and_its_newest_are_shown() {
         (gap.kind.as_str(), gap.json()["reason"].as_str(), gap.json()["to"].as_u64()),
         ("gap", Some("epoch"), Some(60))
     );
+    assert!(gap.id.ends_with(":10"), "whoever is cut off here still gets them: {}", gap.id);
     assert_eq!(stream.texts(50).await[0], "11");
     assert_eq!(stream.event().await.kind, "synced");
 }
