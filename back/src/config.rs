@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use service::tls::Files;
-use shared::{RoomName, TrustedProxies, forwarded, limits, origin::AllowedOrigin};
+use shared::{Name, RoomName, TrustedProxies, forwarded, limits, origin::AllowedOrigin};
 
 use crate::{
     heartbeat::Patience,
@@ -13,6 +13,7 @@ use crate::{
         sqlite::{Format, SqliteLimits},
     },
     hub::{HubLimits, PresenceTimes},
+    moderation::Known,
     sabotage::Sabotage,
     session::SessionLimits,
 };
@@ -95,6 +96,11 @@ struct Args {
     /// Proxies whose X-Forwarded-For counts: addresses and networks between commas; an empty text trusts nobody
     #[arg(long, env = "BACK_TRUSTED_PROXY", default_value = forwarded::LOOPBACK, value_name = "NETWORKS")]
     trusted_proxy: TrustedProxies,
+
+    /// A moderator, as `back moderator add --print` writes one; may be given several times. For --history memory: with
+    /// sqlite, `back moderator add` names them while the server runs
+    #[arg(long, env = "BACK_MODERATOR", value_delimiter = ',', value_name = "NAME=SHA256")]
+    moderator: Vec<Known>,
 
     /// Connections at once [default: nine tenths of the descriptor limit]
     #[arg(long, env = "BACK_CONNECTIONS", value_name = "N")]
@@ -179,6 +185,30 @@ enum ToolArgs {
     },
     /// Look whether history is whole; ends with 1 if it is not
     Check,
+    /// Name moderators, also while the server runs
+    #[command(subcommand)]
+    Moderator(ModeratorArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum ModeratorArgs {
+    /// Name a moderator, and write their new secret to standard output: once, it is not kept
+    Add {
+        /// What they are called, as everybody sees it
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Keep nothing; write the flag for a server with --history memory instead
+        #[arg(long)]
+        print: bool,
+    },
+    /// Write the moderators' names
+    List,
+    /// Take a moderator's rights, at once
+    Remove {
+        /// What they are called
+        #[arg(value_parser = name)]
+        name: Name,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -213,6 +243,25 @@ pub enum Task {
         /// The data directory.
         data: PathBuf,
     },
+    /// Name a moderator in the history in `data`; without one, only make what names them.
+    AddModerator {
+        /// The data directory.
+        data: Option<PathBuf>,
+        /// What they are called.
+        name: Name,
+    },
+    /// Write the moderators' names.
+    ListModerators {
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// Take a moderator's rights.
+    RemoveModerator {
+        /// The data directory.
+        data: PathBuf,
+        /// What they are called.
+        name: Name,
+    },
 }
 
 impl Task {
@@ -236,6 +285,13 @@ impl From<Args> for Task {
                 Self::Export { data: args.data, room, format }
             }
             Some(ToolArgs::Check) => Self::Check { data: args.data },
+            Some(ToolArgs::Moderator(ModeratorArgs::Add { name, print })) => {
+                Self::AddModerator { data: (!print).then_some(args.data), name }
+            }
+            Some(ToolArgs::Moderator(ModeratorArgs::List)) => Self::ListModerators { data: args.data },
+            Some(ToolArgs::Moderator(ModeratorArgs::Remove { name })) => {
+                Self::RemoveModerator { data: args.data, name }
+            }
         }
     }
 }
@@ -270,6 +326,8 @@ pub struct Config {
     pub hub: HubLimits,
     /// What a session may do.
     pub session: SessionLimits,
+    /// Moderators beside those that history knows.
+    pub moderators: Vec<Known>,
     /// Pages that may connect.
     pub origins: Arc<[AllowedOrigin]>,
     /// Proxies whose word about a connection's address counts.
@@ -329,6 +387,7 @@ impl From<Args> for Config {
                 rooms: args.rooms_per_connection,
                 sends_per_second: args.sends_per_second,
             },
+            moderators: args.moderator,
             origins: args.allow_origin.into(),
             trusted: args.trusted_proxy,
             connections: args.connections.map(none_is_all),
@@ -376,6 +435,10 @@ fn workers(text: &str) -> Result<usize, String> {
 
 fn room(text: &str) -> Result<RoomName, String> {
     RoomName::parse(text).map_err(|error| error.to_string())
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::parse(text).map_err(|error| error.to_string())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-use shared::{Epoch, NameError, SessionToken, UserId};
+use shared::{Epoch, ModeratorSecret, NameError, SessionToken, UserId};
 
 /// Why there is no new identity.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,14 @@ fn random<const N: usize>() -> Result<String, IdentityError> {
 /// When the system gives no random bytes.
 pub fn new_session() -> Result<SessionToken, IdentityError> {
     Ok(SessionToken::parse(&random::<16>()?)?)
+}
+
+/// A moderator's secret of 128 random bits: 22 characters.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn new_moderator() -> Result<ModeratorSecret, IdentityError> {
+    Ok(ModeratorSecret::parse(&random::<16>()?)?)
 }
 
 /// A name for a new history: 48 random bits, 8 characters. Two histories of one room would have to meet in it to

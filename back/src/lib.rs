@@ -14,6 +14,7 @@ pub mod hub;
 pub mod identity;
 pub mod limits;
 pub mod listener;
+pub mod moderation;
 pub mod plain;
 pub mod sabotage;
 pub mod scanner;
@@ -62,6 +63,9 @@ pub enum BuildError {
     /// History cannot be opened.
     #[error(transparent)]
     History(#[from] history::sqlite::OpenError),
+    /// What moderators imposed cannot be read.
+    #[error(transparent)]
+    Law(#[from] history::Unavailable),
     /// The system gives no random bytes.
     #[error(transparent)]
     Identity(#[from] identity::IdentityError),
@@ -82,8 +86,10 @@ impl Server {
             HistoryKind::Memory => Arc::new(Memory::new(identity::new_epoch()?, config.memory)),
             HistoryKind::Sqlite => Arc::new(Sqlite::open(&config.data, config.sqlite)?),
         };
+        let sanctions = store.sanctions(history::unix_ms())?;
         let (history, writer, follow) = History::open(store);
         let hub = Arc::new(Hub::new(history, config.hub));
+        hub.law().load(sanctions);
         Ok(Self { config, hub, writer, follow, certificate })
     }
 
@@ -111,6 +117,7 @@ impl Server {
             yard: Arc::new(Yard {
                 hub: Arc::clone(&hub),
                 limits: config.session,
+                moderators: config.moderators,
                 ping_ms: if config.patience.ping_after == config::NEVER {
                     0
                 } else {
@@ -216,6 +223,7 @@ async fn sweep(hub: Arc<Hub>, patience: Patience) {
         hub.tidy();
         if round % SESSIONS_EVERY == 0 {
             hub.people().forget_old_sessions(now);
+            hub.law().sweep();
         }
     }
 }

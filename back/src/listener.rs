@@ -21,10 +21,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     connection,
-    conversation::{Speech, Yard},
+    conversation::{Speech, Unwelcome, Yard},
     handshake::{self, HEAD_BYTES, Head, Reply, Way, head_end},
     heartbeat::Patience,
-    hub::{Outlet, Vitals, Wire},
+    hub::{Outlet, Vitals, Wire, farewell},
+    moderation::Address,
     shutdown::RETRY_AFTER_MS,
     socket::Frames,
     tls::{Refused, Tls},
@@ -224,7 +225,8 @@ async fn converse(wire: Wire, client: IpAddr, way: Way, rest: Vec<u8>, entrance:
     let connection = yard.hub.people().next_connection();
     let negotiated = matches!(way, Way::Chat { negotiated: true, .. });
     let outlet = Arc::new(Outlet::new(connection, wire, way != Way::Echo, Vitals::new(negotiated)));
-    let registration = yard.hub.people().register(&outlet);
+    let address = Address::of(client);
+    let registration = yard.hub.people().register(&outlet, address);
     if entrance.shutdown.is_cancelled() {
         // The goodbye to everybody may have begun before this connection was in the registry.
         outlet.close(CloseCode::Shutdown, Some(RETRY_AFTER_MS));
@@ -232,11 +234,18 @@ async fn converse(wire: Wire, client: IpAddr, way: Way, rest: Vec<u8>, entrance:
     tracing::debug!(conn = connection, %client, ?way, "connected");
     let frames = Frames::new(Arc::clone(&outlet), rest);
     let speech = match way {
-        Way::Echo => Speech::Echo(Box::new(registration)),
+        Way::Echo => {
+            if let Some(ban) = yard.hub.law().ban_of(None, address) {
+                outlet.dismiss(&farewell(&ban));
+            }
+            Speech::Echo(Box::new(registration))
+        }
         Way::Chat { negotiated: true, .. } => Speech::chat(yard, Arc::clone(&outlet), registration),
         Way::Chat { room, .. } => match Box::pin(Speech::plain(yard, Arc::clone(&outlet), registration, room)).await {
             Ok(speech) => speech,
-            Err(error) => {
+            // It was told so, and is still to read that.
+            Err(Unwelcome::Banned) => Speech::Silent,
+            Err(Unwelcome::Identity(error)) => {
                 tracing::error!(conn = connection, %error, "no identity for a client");
                 return None;
             }

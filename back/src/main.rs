@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    path::Path,
     process::ExitCode,
 };
 
@@ -9,10 +10,16 @@ use anyhow::Context;
 use back::{
     Server,
     config::{Config, Task},
-    history::sqlite::{self, Progress},
-    listen, raise_descriptor_limit,
+    history::{
+        sqlite::{self, Moderators, Progress, ToolError},
+        unix_ms,
+    },
+    identity, listen,
+    moderation::{Known, hash_of},
+    raise_descriptor_limit,
 };
 use service::{exposure, signals};
+use shared::Name;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -25,6 +32,9 @@ fn main() -> ExitCode {
             sqlite::export(&data, &room, format, out, progress()).map(|_| ExitCode::SUCCESS).map_err(sentence)
         }
         Task::Check { data } => check(&data),
+        Task::AddModerator { data, name } => add_moderator(data.as_deref(), &name),
+        Task::ListModerators { data } => list_moderators(&data),
+        Task::RemoveModerator { data, name } => remove_moderator(&data, &name),
     };
     done.unwrap_or_else(|error| {
         say(&format!("back: {error:#}"));
@@ -46,18 +56,52 @@ fn progress() -> Progress {
     Progress::new(say)
 }
 
-fn backup(data: &std::path::Path, file: &std::path::Path) -> anyhow::Result<ExitCode> {
+fn backup(data: &Path, file: &Path) -> anyhow::Result<ExitCode> {
     let bytes = sqlite::backup(data, file, progress()).map_err(sentence)?;
     say(&format!("{}: {} KiB", file.display(), bytes.div_ceil(1024)));
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(data: &std::path::Path) -> anyhow::Result<ExitCode> {
+fn check(data: &Path) -> anyhow::Result<ExitCode> {
     let report = sqlite::check(data, progress()).map_err(sentence)?;
     report.problems.iter().for_each(|problem| say(problem));
     let verdict = if report.problems.is_empty() { "sound" } else { "damaged" };
     say(&format!("{verdict}: {} messages in {} rooms", report.messages, report.rooms));
     Ok(if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The secret goes to standard output alone, so that it can be passed on; what it is goes to standard error.
+fn add_moderator(data: Option<&Path>, name: &Name) -> anyhow::Result<ExitCode> {
+    let secret = identity::new_moderator()?;
+    let hash = hash_of(&secret);
+    match data {
+        Some(data) => {
+            let moderators = Moderators::open(data).map_err(sentence)?;
+            moderators.add(name, &hash, unix_ms()).map_err(sentence)?;
+            say(&format!("{name} is a moderator. The secret, which is not kept and not shown again:"));
+        }
+        None => {
+            say(&format!("start back with --moderator '{}'", Known { name: name.clone(), hash }));
+            say("The secret, which is not shown again:");
+        }
+    }
+    writeln!(io::stdout(), "{}", secret.as_str())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list_moderators(data: &Path) -> anyhow::Result<ExitCode> {
+    for name in Moderators::of(data).and_then(|moderators| moderators.list()).map_err(sentence)? {
+        writeln!(io::stdout(), "{name}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remove_moderator(data: &Path, name: &Name) -> anyhow::Result<ExitCode> {
+    if !Moderators::of(data).and_then(|moderators| moderators.remove(name)).map_err(sentence)? {
+        return Err(sentence(ToolError::NoModerator(name.to_string())));
+    }
+    say(&format!("{name} is no moderator any more"));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn serve(config: Config) -> anyhow::Result<()> {

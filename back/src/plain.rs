@@ -1,6 +1,8 @@
 //! Plain mode: a raw line is a message, JSON is a command, `/name kim` is a command too. Pure.
 
-use shared::{Ask, ClientMessage, ErrorBody, ErrorCode, MessageId, Name, NameError, RoomName};
+use shared::{
+    Ask, ClientMessage, ErrorBody, ErrorCode, MessageId, ModeratorSecret, Name, NameError, RoomName, Sentence,
+};
 
 /// What a line means.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub enum Line {
 
 /// What can be typed.
 pub const HELP: &str = "Whatever you type is a message to the room you are in. \
-Commands: /name kim, /join dev, /leave, /who, /history 20, /help. \
+Commands: /name kim, /join dev, /leave, /who, /history 20, /topic, /help. \
 A line that begins with // is a message that begins with /. \
 A JSON object with a type is a command of chat.v1, as in {\"type\":\"rooms\",\"id\":\"1\"}.";
 
@@ -49,6 +51,16 @@ pub fn read(line: &str) -> Line {
         "/leave" => command(word, |id| ClientMessage::Leave { id: Some(id), room: None }),
         "/who" => command(word, |id| ClientMessage::Who { id, room: None, after: None }),
         "/history" => history(word, rest),
+        "/topic" if rest.is_empty() => topic(word, None),
+        "/topic" => match Sentence::parse(rest) {
+            Ok(text) => topic(word, Some(text)),
+            Err(error) => refused(word, "text", &error, "as in /topic Plans for May"),
+        },
+        // Also where it is none: a secret must not become chat.
+        "/moderator" => match ModeratorSecret::parse(rest) {
+            Ok(secret) => command(word, |id| ClientMessage::Moderator { id, secret }),
+            Err(error) => refused(word, "secret", &error, "as in /moderator 4fQm1zX8Jw0cK7sYh2LbNg"),
+        },
         "/help" => Line::Help,
         _ => say(line),
     }
@@ -86,6 +98,15 @@ fn named<T>(
             Line::Refused(Box::new(error.limit().into_iter().fold(body, |body, limit| body.limit(limit as u64))))
         }
     }
+}
+
+fn topic(word: &str, text: Option<Sentence>) -> Line {
+    command(word, |id| ClientMessage::Topic { id: Some(id), room: None, text })
+}
+
+fn refused(word: &str, field: &str, error: &NameError, hint: &str) -> Line {
+    let body = ErrorBody::new(ErrorCode::BadField, format!("{field}: {error}")).field(field);
+    Line::Refused(Box::new(body.id(MessageId::parse(word).ok()).hint(hint)))
 }
 
 fn history(word: &str, rest: &str) -> Line {
@@ -143,6 +164,8 @@ mod tests {
         assert_eq!(json("/history 20"), r#"{"type":"history","id":"/history","limit":20}"#);
         assert_eq!(json("/history"), r#"{"type":"history","id":"/history"}"#);
         assert_eq!(read("/help"), Line::Help);
+        assert_eq!(json("/topic"), r#"{"type":"topic","id":"/topic"}"#);
+        assert_eq!(json("/topic 주간 회의"), r#"{"type":"topic","id":"/topic","text":"주간 회의"}"#);
     }
 
     #[test]
@@ -150,6 +173,15 @@ mod tests {
         assert_eq!(json(r#"{"type":"rooms","id":"1"}"#), r#"{"type":"rooms","id":"1"}"#);
         assert_eq!(json(r#"  {"type":"rooms","id":"1"}"#), r#"{"type":"rooms","id":"1"}"#);
         assert!(matches!(read(r#"{"type":"nonsense"}"#), Line::Refused(error) if error.code == ErrorCode::UnknownType));
+    }
+
+    #[test]
+    fn a_moderators_secret_never_becomes_chat() {
+        let good = r#"{"type":"moderator","id":"/moderator","secret":"4fQm1zX8Jw0cK7sYh2LbNg"}"#;
+        assert_eq!(json("/moderator 4fQm1zX8Jw0cK7sYh2LbNg"), good);
+        for line in ["/moderator", "/moderator 4fQm1zX8Jw0cK7sYh2Lb", "/moderator 4fQm1zX8Jw0cK7sYh2LbNg now"] {
+            assert!(matches!(read(line), Line::Refused(error) if error.got.is_none()), "{line}");
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::{
 };
 
 use shared::{
-    Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, Name, Person, Refusal, RoomName, ServerMessage,
-    SessionToken, UserId, limits,
+    Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, ModeratorSecret, Name, Person, Refusal, RoomName,
+    Sentence, ServerMessage, SessionToken, UserId, limits,
 };
 
 use crate::{
@@ -67,10 +67,61 @@ pub enum Action {
     Who(MessageId, RoomName, Option<UserId>),
     /// Answer with the list of rooms.
     Rooms(MessageId),
+    /// Look whether this is a moderator's secret.
+    Claim(MessageId, ModeratorSecret),
+    /// Do this if it is a moderator who asks.
+    Moderate(Option<MessageId>, Order),
+    /// Answer with what moderators have set of a room.
+    Topic(Option<MessageId>, RoomName),
     /// Leave every room at once and close.
     Quit,
     /// Close.
     Close(CloseCode),
+}
+
+/// What a moderator wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Order {
+    /// End somebody's connections.
+    Kick(UserId, Option<Sentence>),
+    /// Keep somebody out.
+    Ban {
+        /// Whom.
+        user: UserId,
+        /// For so many seconds.
+        seconds: u64,
+        /// The moderator's words.
+        reason: Option<Sentence>,
+        /// Whether whoever comes from their addresses is kept out too.
+        address: bool,
+    },
+    /// Keep somebody from speaking.
+    Mute {
+        /// Whom.
+        user: UserId,
+        /// For so many seconds.
+        seconds: u64,
+        /// The moderator's words.
+        reason: Option<Sentence>,
+    },
+    /// Lift both.
+    Pardon(UserId),
+    /// Say what is in force.
+    Sanctions,
+    /// Set a room's pace, in seconds.
+    Slow(RoomName, u64),
+    /// Set what a room is about.
+    Topic(RoomName, Sentence),
+}
+
+impl Order {
+    /// Against whom it is.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::Kick(user, _) | Self::Ban { user, .. } | Self::Mute { user, .. } => Some(user),
+            Self::Pardon(_) | Self::Sanctions | Self::Slow(..) | Self::Topic(..) => None,
+        }
+    }
 }
 
 /// Counts malformed messages in a row.
@@ -117,6 +168,8 @@ pub struct Hello {
     pub name: Option<Name>,
     /// The secret of an earlier connection.
     pub session: Option<SessionToken>,
+    /// The secret of a moderator.
+    pub moderator: Option<ModeratorSecret>,
     /// Whether it is one of the people.
     pub presence: bool,
     /// Where to go at once.
@@ -130,8 +183,8 @@ impl Newcomer {
     /// What to do about anything else.
     pub fn hear(&mut self, text: &str) -> Result<Hello, Vec<Action>> {
         match ClientMessage::parse(text) {
-            Ok(ClientMessage::Hello { name, session, ticket: _, presence, rooms }) => {
-                Ok(Hello { name, session, presence, rooms })
+            Ok(ClientMessage::Hello { name, session, ticket: _, moderator, presence, rooms }) => {
+                Ok(Hello { name, session, moderator, presence, rooms })
             }
             Ok(other) => {
                 let error = ErrorBody::new(ErrorCode::BadField, "the first message of chat.v1 is hello").field("type");
@@ -152,6 +205,8 @@ pub struct Session {
     rooms: Vec<Joined>,
     sends: SharedBucket,
     malformed: Malformed,
+    /// The answer to whatever others would hear, while a moderator forbids that.
+    silenced: Option<Refusal>,
 }
 
 /// A room that a session is in.
@@ -165,12 +220,22 @@ struct Joined {
 impl Session {
     /// Somebody who is in no room yet.
     pub fn new(person: Person, limits: SessionLimits, sends: SharedBucket) -> Self {
-        Self { person, limits, rooms: Vec::new(), sends, malformed: Malformed::default() }
+        Self { person, limits, rooms: Vec::new(), sends, malformed: Malformed::default(), silenced: None }
     }
 
     /// Who this is.
     pub fn person(&self) -> &Person {
         &self.person
+    }
+
+    /// What others would hear is refused with this from now on, until this is called with nothing.
+    pub fn silence(&mut self, refusal: Option<Refusal>) {
+        self.silenced = refusal;
+    }
+
+    /// Whether others may hear of this session.
+    fn may_speak(&self) -> Result<(), Refusal> {
+        self.silenced.as_ref().map_or(Ok(()), |refusal| Err(refusal.clone()))
     }
 
     /// The session is in this room now, and means it where it names none.
@@ -233,6 +298,7 @@ impl Session {
                 Action::Leave(id, room)
             }
             ClientMessage::Send { id, room, text, reply_to } => {
+                self.may_speak()?;
                 self.check_text(&text)?;
                 if let Some(seq) = reply_to {
                     check_seq("reply_to", seq)?;
@@ -240,6 +306,7 @@ impl Session {
                 self.say(id, room, Says::Text { text, reply_to }, now)?
             }
             ClientMessage::Edit { id, room, seq, text } => {
+                self.may_speak()?;
                 self.check_text(&text)?;
                 check_seq("seq", seq)?;
                 self.say(id, room, Says::Edit { seq, text }, now)?
@@ -256,6 +323,7 @@ impl Session {
                 Action::Read(id, room, seq)
             }
             ClientMessage::Name { id, name } => {
+                self.may_speak()?;
                 self.person.name = name.clone();
                 Action::Rename(id, name)
             }
@@ -266,6 +334,7 @@ impl Session {
                     return Ok(None);
                 }
                 joined.typed = Some(now);
+                self.may_speak()?;
                 Action::Typing(room)
             }
             ClientMessage::History { id, room, before, after, around, limit } => {
@@ -293,6 +362,29 @@ impl Session {
             }
             ClientMessage::Who { id, room, after } => Action::Who(id, self.room_or_current(room)?, after),
             ClientMessage::Rooms { id } => Action::Rooms(id),
+            ClientMessage::Moderator { id, secret } => Action::Claim(id, secret),
+            ClientMessage::Kick { id, user, reason } => Action::Moderate(id, Order::Kick(user, said(reason))),
+            ClientMessage::Ban { id, user, seconds, reason, address } => {
+                check_seconds(seconds, 1, limits::SANCTION_SECONDS)?;
+                Action::Moderate(id, Order::Ban { user, seconds, reason: said(reason), address })
+            }
+            ClientMessage::Mute { id, user, seconds, reason } => {
+                check_seconds(seconds, 1, limits::SANCTION_SECONDS)?;
+                Action::Moderate(id, Order::Mute { user, seconds, reason: said(reason) })
+            }
+            ClientMessage::Pardon { id, user } => Action::Moderate(id, Order::Pardon(user)),
+            ClientMessage::Sanctions { id } => Action::Moderate(Some(id), Order::Sanctions),
+            ClientMessage::Slow { id, room, seconds } => {
+                check_seconds(seconds, 0, limits::SLOW_SECONDS)?;
+                Action::Moderate(id, Order::Slow(self.room(room)?, seconds))
+            }
+            ClientMessage::Topic { id, room, text } => {
+                let room = self.room(room)?;
+                match text {
+                    Some(text) => Action::Moderate(id, Order::Topic(room, text)),
+                    None => Action::Topic(id, room),
+                }
+            }
             ClientMessage::Ping { id } => Action::Pong(id),
             ClientMessage::Quit {} => Action::Quit,
         }))
@@ -346,6 +438,19 @@ fn check_seq(field: &str, seq: u64) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(ErrorBody::new(ErrorCode::BadField, format!("{field} is the seq of a message")).field(field).into())
+}
+
+/// A reason that says something.
+fn said(reason: Option<Sentence>) -> Option<Sentence> {
+    reason.filter(|reason| !reason.is_empty())
+}
+
+fn check_seconds(seconds: u64, least: u64, most: u64) -> Result<(), Refusal> {
+    if (least..=most).contains(&seconds) {
+        return Ok(());
+    }
+    let error = ErrorBody::new(ErrorCode::BadField, format!("seconds is a number from {least} to {most}"));
+    Err(error.field("seconds").got(&seconds.to_string()).limit(most).into())
 }
 
 fn not_joined() -> ErrorBody {
@@ -456,6 +561,43 @@ mod tests {
         assert!(typing(&mut session, 0));
         assert!(!typing(&mut session, 2_999));
         assert!(typing(&mut session, 3_000));
+    }
+
+    #[test]
+    fn who_is_silenced_may_read_and_take_back_but_not_be_heard() {
+        let now = Instant::now();
+        let mut session = session(&["a"]);
+        session.silence(Some(Box::new(ErrorBody::new(ErrorCode::Muted, "quiet"))));
+        for text in [
+            r#"{"type":"send","text":"x"}"#,
+            r#"{"type":"edit","seq":1,"text":"x"}"#,
+            r#"{"type":"name","name":"lee"}"#,
+            r#"{"type":"typing"}"#,
+        ] {
+            assert_eq!(code(&session.hear(text, now)), ErrorCode::Muted, "{text}");
+        }
+        assert_eq!(session.person().name.as_str(), "kim");
+        assert_eq!(room_of(&session.hear(r#"{"type":"delete","seq":1}"#, now)), "a");
+        assert!(matches!(session.hear(r#"{"type":"history","id":"1"}"#, now)[0], Action::History(..)));
+        session.silence(None);
+        assert_eq!(room_of(&session.hear(r#"{"type":"send","text":"x"}"#, now)), "a");
+    }
+
+    #[test]
+    fn times_that_moderators_set_have_bounds() {
+        let now = Instant::now();
+        let mut session = session(&["a"]);
+        let user = "u7Zk2mQ0aB-_x9Yc";
+        for seconds in [0, limits::SANCTION_SECONDS + 1, limits::MAX_SAFE_INTEGER] {
+            for kind in ["ban", "mute"] {
+                let text = format!(r#"{{"type":"{kind}","user":"{user}","seconds":{seconds}}}"#);
+                assert_eq!(code(&session.hear(&text, now)), ErrorCode::BadField, "{text}");
+            }
+        }
+        let slow = |seconds: u64| format!(r#"{{"type":"slow","seconds":{seconds}}}"#);
+        assert_eq!(code(&session.hear(&slow(limits::SLOW_SECONDS + 1), now)), ErrorCode::BadField);
+        assert!(matches!(session.hear(&slow(0), now)[0], Action::Moderate(None, Order::Slow(..))));
+        assert_eq!(code(&session.hear(r#"{"type":"slow","room":"b","seconds":1}"#, now)), ErrorCode::NotJoined);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::{
     limits,
-    names::{MessageId, Name, NameError, RoomName, SessionToken},
+    moderation::{ModeratorSecret, Sentence},
+    names::{MessageId, Name, NameError, RoomName, SessionToken, UserId},
     position::{Epoch, Position},
     server::{ErrorBody, ErrorCode},
 };
@@ -27,6 +28,9 @@ pub enum ClientMessage {
         /// A signed ticket, where back asks for one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ticket: Option<String>,
+        /// The secret of a moderator, to be one from the beginning.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        moderator: Option<ModeratorSecret>,
         /// Whether to be one of the people of a room. Who is not is counted and listed nowhere, and neither replaces
         /// nor is replaced by another connection of the same session: a page's reader or a script beside a person.
         #[serde(default = "yes", skip_serializing_if = "is_yes")]
@@ -82,7 +86,7 @@ pub enum ClientMessage {
         /// Its new text.
         text: String,
     },
-    /// Take back one's own message.
+    /// Take back one's own message; a moderator takes back anybody's.
     Delete {
         /// Answered by `ok`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,12 +167,95 @@ pub enum ClientMessage {
         room: Option<RoomName>,
         /// The last user of the page before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        after: Option<crate::UserId>,
+        after: Option<UserId>,
     },
     /// Which rooms there are.
     Rooms {
         /// Answered by `ok`.
         id: MessageId,
+    },
+    /// Prove to be a moderator. It holds for this connection.
+    Moderator {
+        /// Answered by `ok`.
+        id: MessageId,
+        /// What `back moderator add` printed.
+        secret: ModeratorSecret,
+    },
+    /// End all connections of somebody, who may come back. For moderators, as all up to `Slow`.
+    Kick {
+        /// Answered by `ok`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MessageId>,
+        /// Whose.
+        user: UserId,
+        /// Told to them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Sentence>,
+    },
+    /// Shut somebody out for a time.
+    Ban {
+        /// Answered by `ok`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MessageId>,
+        /// Whom.
+        user: UserId,
+        /// For how long; 1 to [`limits::SANCTION_SECONDS`].
+        seconds: u64,
+        /// Told to them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Sentence>,
+        /// Whether everybody is shut out who comes from an address of theirs.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        address: bool,
+    },
+    /// Let somebody read and not speak for a time.
+    Mute {
+        /// Answered by `ok`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MessageId>,
+        /// Whom.
+        user: UserId,
+        /// For how long; 1 to [`limits::SANCTION_SECONDS`].
+        seconds: u64,
+        /// Told to them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Sentence>,
+    },
+    /// Lift what is in force against somebody.
+    Pardon {
+        /// Answered by `ok`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MessageId>,
+        /// Whom.
+        user: UserId,
+    },
+    /// What is in force.
+    Sanctions {
+        /// Answered by `ok`.
+        id: MessageId,
+    },
+    /// Let everybody in a room speak once in so long.
+    Slow {
+        /// Answered by `ok`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MessageId>,
+        /// Which room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomName>,
+        /// Seconds between two messages of one person; 0 for off, at most [`limits::SLOW_SECONDS`].
+        seconds: u64,
+    },
+    /// What a room is about; only moderators say it.
+    Topic {
+        /// Answered by `ok`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<MessageId>,
+        /// Which room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        room: Option<RoomName>,
+        /// The topic; empty for none. Without it the request asks for the present one, which everybody may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Sentence>,
     },
     /// Are you there?
     Ping {
@@ -242,8 +329,29 @@ pub type Refusal = Box<ErrorBody>;
 impl ClientMessage {
     /// Every `type` that a client may send, for hints.
     pub const TYPES: &'static [&'static str] = &[
-        "hello", "join", "leave", "send", "edit", "delete", "name", "typing", "read", "history", "search", "who",
-        "rooms", "ping", "quit",
+        "hello",
+        "join",
+        "leave",
+        "send",
+        "edit",
+        "delete",
+        "name",
+        "typing",
+        "read",
+        "history",
+        "search",
+        "who",
+        "rooms",
+        "moderator",
+        "kick",
+        "ban",
+        "mute",
+        "pardon",
+        "sanctions",
+        "slow",
+        "topic",
+        "ping",
+        "quit",
     ];
 
     /// Reads one message.
@@ -265,8 +373,19 @@ impl ClientMessage {
             | Self::Delete { id, .. }
             | Self::Name { id, .. }
             | Self::Read { id, .. }
+            | Self::Kick { id, .. }
+            | Self::Ban { id, .. }
+            | Self::Mute { id, .. }
+            | Self::Pardon { id, .. }
+            | Self::Slow { id, .. }
+            | Self::Topic { id, .. }
             | Self::Ping { id } => id.as_ref(),
-            Self::History { id, .. } | Self::Search { id, .. } | Self::Who { id, .. } | Self::Rooms { id } => Some(id),
+            Self::History { id, .. }
+            | Self::Search { id, .. }
+            | Self::Who { id, .. }
+            | Self::Rooms { id }
+            | Self::Moderator { id, .. }
+            | Self::Sanctions { id } => Some(id),
             Self::Hello { .. } | Self::Typing { .. } | Self::Quit {} => None,
         }
     }
@@ -307,19 +426,24 @@ fn bad_field(fields: &serde_json::Map<String, Value>, error: &serde_json::Error)
         }
     }
     type Check = fn(&str) -> Option<NameError>;
-    let strings: [(&str, ErrorCode, Check); 5] = [
+    let strings: [(&str, ErrorCode, Check); 9] = [
         ("id", ErrorCode::BadField, |text| MessageId::parse(text).err()),
         ("room", ErrorCode::BadName, |text| RoomName::parse(text).err()),
         ("name", ErrorCode::BadName, |text| Name::parse(text).err()),
         ("session", ErrorCode::BadField, |text| SessionToken::parse(text).err()),
         ("epoch", ErrorCode::BadField, |text| Epoch::parse(text).err()),
+        ("secret", ErrorCode::BadField, |text| ModeratorSecret::parse(text).err()),
+        ("moderator", ErrorCode::BadField, |text| ModeratorSecret::parse(text).err()),
+        ("user", ErrorCode::BadField, |text| UserId::parse(text).err()),
+        ("reason", ErrorCode::BadField, |text| Sentence::parse(text).err()),
     ];
     for (field, code, check) in strings {
         match fields.get(field) {
             Some(Value::String(text)) => {
                 if let Some(error) = check(text) {
-                    // A session is a secret: it is not repeated, not even to the one who sent it.
-                    let got = if field == "session" { "" } else { text.as_str() };
+                    // A secret is not repeated, not even to the one who sent it.
+                    let is_secret = matches!(field, "session" | "secret" | "moderator");
+                    let got = if is_secret { "" } else { text.as_str() };
                     return name_error(code, field, got, &error);
                 }
             }
@@ -329,6 +453,12 @@ fn bad_field(fields: &serde_json::Map<String, Value>, error: &serde_json::Error)
             }
         }
     }
+    // Elsewhere a text has no rule that is known here.
+    if fields.get("type").and_then(Value::as_str) == Some("topic")
+        && let Some(Err(error)) = fields.get("text").and_then(Value::as_str).map(Sentence::parse)
+    {
+        return name_error(ErrorCode::BadField, "text", "", &error);
+    }
     if let Some(Value::Object(rooms)) = fields.get("rooms") {
         for name in rooms.keys() {
             if let Err(error) = RoomName::parse(name) {
@@ -336,7 +466,7 @@ fn bad_field(fields: &serde_json::Map<String, Value>, error: &serde_json::Error)
             }
         }
     }
-    for field in ["seq", "reply_to", "before", "after", "around", "limit", "last"] {
+    for field in ["seq", "reply_to", "before", "after", "around", "limit", "last", "seconds"] {
         if let Some(value) = fields.get(field)
             && !value.is_null()
             && value.as_u64().is_none_or(|n| n > limits::MAX_SAFE_INTEGER)
@@ -406,9 +536,32 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_session_secret_is_not_repeated() {
-        let error = refusal(r#"{"type":"hello","session":"hunter2"}"#);
-        assert!(!serde_json::to_string(&error).unwrap().contains("hunter2"));
+    fn a_refused_secret_is_not_repeated() {
+        for bad in [
+            r#"{"type":"hello","session":"hunter2"}"#,
+            r#"{"type":"hello","moderator":"hunter2"}"#,
+            r#"{"type":"moderator","id":"1","secret":"hunter2"}"#,
+        ] {
+            assert!(!serde_json::to_string(&refusal(bad)).unwrap().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn what_moderators_say_has_its_bounds() {
+        let long = "x".repeat(limits::SENTENCE_CHARS + 1);
+        let user = "u7Zk2mQ0aB-_x9Yc";
+        for (bad, field) in [
+            (format!(r#"{{"type":"kick","id":"1","user":"{user}","reason":"{long}"}}"#), "reason"),
+            (format!(r#"{{"type":"kick","id":"1","user":"{user}","reason":"a\nb"}}"#), "reason"),
+            (r#"{"type":"kick","id":"1","user":"kim"}"#.to_owned(), "user"),
+            (format!(r#"{{"type":"ban","id":"1","user":"{user}","seconds":-1}}"#), "seconds"),
+            (format!(r#"{{"type":"ban","id":"1","user":"{user}","seconds":"1"}}"#), "seconds"),
+            (format!(r#"{{"type":"topic","id":"1","text":"{long}"}}"#), "text"),
+        ] {
+            let error = refusal(&bad);
+            assert_eq!((error.code, error.field.as_deref()), (ErrorCode::BadField, Some(field)), "{bad}");
+            assert_eq!(error.id, Some(MessageId::parse("1").unwrap()));
+        }
     }
 
     #[test]

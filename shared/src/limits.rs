@@ -13,6 +13,15 @@ pub const NAME_CHARS: usize = 32;
 /// Longest name of a room, in characters after NFC and trimming.
 pub const ROOM_CHARS: usize = 64;
 
+/// Longest topic of a room, and longest reason of a moderator, in characters after NFC and trimming.
+pub const SENTENCE_CHARS: usize = 200;
+
+/// Longest ban and mute, in seconds: ten years.
+pub const SANCTION_SECONDS: u64 = 10 * 365 * 24 * 60 * 60;
+
+/// Slowest slow mode: one message in so many seconds, which is six hours.
+pub const SLOW_SECONDS: u64 = 6 * 60 * 60;
+
 /// Longest `id` of a request, in bytes.
 pub const MESSAGE_ID_BYTES: usize = 64;
 

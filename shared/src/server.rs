@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::{
+    moderation::{Sanction, Sentence},
     names::{MessageId, Name, RoomName, SessionToken, UserId},
     position::Epoch,
 };
@@ -35,6 +36,43 @@ pub enum ServerMessage {
         /// The newest message that this person has marked as read.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         read: Option<u64>,
+        /// What the room is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        topic: Option<Sentence>,
+        /// Seconds between two messages of one person, where a moderator slowed the room.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slow: Option<u64>,
+    },
+    /// A moderator changed what the room is about, or how fast it is: all of it, as it is now.
+    Room {
+        /// Which room.
+        room: RoomName,
+        /// What it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        topic: Option<Sentence>,
+        /// Seconds between two messages of one person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slow: Option<u64>,
+        /// The moderator; nobody where it is told again to somebody who may have missed it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Name>,
+    },
+    /// You may read and not speak for a time.
+    Muted {
+        /// When it ends, in Unix milliseconds.
+        until: u64,
+        /// The same in milliseconds from now.
+        retry_after_ms: u64,
+        /// The moderator's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Sentence>,
+        /// The moderator.
+        by: Name,
+    },
+    /// You may speak again, before the time.
+    Unmuted {
+        /// The moderator.
+        by: Name,
     },
     /// Somebody said something. Live and replayed bytes are identical, and identical for every receiver, until the text
     /// is edited or taken back.
@@ -109,6 +147,12 @@ pub enum ServerMessage {
         /// When, in milliseconds from now.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<u64>,
+        /// A moderator's words, where one ended the connection.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Sentence>,
+        /// That moderator.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Name>,
     },
 }
 
@@ -137,6 +181,9 @@ pub struct Welcome {
     pub history: String,
     /// What this server allows.
     pub limits: Limits,
+    /// The moderator whose secret the `hello` had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moderator: Option<Name>,
 }
 
 /// What a server allows; 0 means no limit.
@@ -240,6 +287,10 @@ pub struct Joined<'a> {
     pub users: &'a RawValue,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<Sentence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow: Option<u64>,
 }
 
 impl Joined<'_> {
@@ -296,7 +347,7 @@ pub enum OkBody {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         duplicate: bool,
     },
-    /// To `name`.
+    /// To `name`, and to `moderator`: the moderator's.
     Named {
         /// The name as it is shown: trimmed and composed.
         name: Name,
@@ -314,6 +365,33 @@ pub enum OkBody {
     Rooms {
         /// The rooms with people or messages in them, the fullest first.
         rooms: Vec<RoomEntry>,
+    },
+    /// To `sanctions`.
+    Sanctions {
+        /// What is in force, the one that ends first first.
+        sanctions: Vec<Sanction>,
+    },
+    /// To `kick`, `ban` and `mute`.
+    Sanctioned {
+        /// How many connections were ended, or told.
+        connections: usize,
+        /// When it ends, in Unix milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<u64>,
+        /// How many addresses are shut out, where that was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        addresses: Option<usize>,
+    },
+    /// To `topic` and `slow`: how the room is now.
+    Room {
+        /// Which room.
+        room: RoomName,
+        /// What it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        topic: Option<Sentence>,
+        /// Seconds between two messages of one person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slow: Option<u64>,
     },
     /// To everything else.
     Done {},
@@ -374,7 +452,7 @@ pub enum ErrorCode {
     TooBig,
     /// Too often; `retry_after_ms` says when.
     RateLimited,
-    /// A ticket is needed.
+    /// A ticket is needed, or a secret is not right.
     Unauthorized,
     /// Not allowed.
     Forbidden,
@@ -439,6 +517,9 @@ pub struct ErrorBody {
     /// What to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// A moderator's words, where one is the cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Sentence>,
 }
 
 /// A wrong value is repeated up to so many characters.
@@ -456,7 +537,18 @@ impl ErrorBody {
                 | ErrorCode::Unavailable
         );
         let text = text.into();
-        Self { id: None, code, text, retry, retry_after_ms: None, field: None, got: None, limit: None, hint: None }
+        Self {
+            id: None,
+            code,
+            text,
+            retry,
+            retry_after_ms: None,
+            field: None,
+            got: None,
+            limit: None,
+            hint: None,
+            reason: None,
+        }
     }
 
     /// The request's `id`.
@@ -489,6 +581,12 @@ impl ErrorBody {
     #[must_use]
     pub fn retry_after_ms(self, after: u64) -> Self {
         Self { retry: true, retry_after_ms: Some(after), ..self }
+    }
+
+    /// A moderator's words.
+    #[must_use]
+    pub fn reason(self, reason: Option<Sentence>) -> Self {
+        Self { reason, ..self }
     }
 
     /// What to do.

@@ -6,8 +6,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 use shared::{
-    Ask, ClientMessage, Epoch, ErrorBody, ErrorCode, Gap, GapReason, Message, MessageId, Name, OkBody, Person,
-    Position, Resume, RoomEntry, RoomName, ServerMessage, SessionToken, UserId,
+    Ask, ClientMessage, Epoch, ErrorBody, ErrorCode, Gap, GapReason, Message, MessageId, ModeratorSecret, Name, OkBody,
+    Person, Position, Resume, RoomEntry, RoomName, Sanction, SanctionKind, Sentence, ServerMessage, SessionToken,
+    UserId,
     server::{Joined, Limits, Page, Welcome},
 };
 
@@ -32,6 +33,12 @@ fn minsu() -> Person {
 fn token() -> SessionToken {
     SessionToken::parse("4fQm1zX8Jw0cK7sYh2LbNg").unwrap()
 }
+fn secret() -> ModeratorSecret {
+    ModeratorSecret::parse("Zr1kPp0mQeWv8sUy3aTbXg").unwrap()
+}
+fn sentence(text: &str) -> Sentence {
+    Sentence::parse(text).unwrap()
+}
 
 /// The text is read as the message, and the message is written as exactly the text.
 #[track_caller]
@@ -49,11 +56,12 @@ fn server(text: &str, message: ServerMessage) {
 #[test]
 fn hello_says_who_and_where() {
     client(
-        r#"{"type":"hello","name":"민수","session":"4fQm1zX8Jw0cK7sYh2LbNg","ticket":"t","presence":false,"rooms":{"dev":{"last":10},"lobby":{"epoch":"k3J9xQ2a","seq":41},"회의":{}}}"#,
+        r#"{"type":"hello","name":"민수","session":"4fQm1zX8Jw0cK7sYh2LbNg","ticket":"t","moderator":"Zr1kPp0mQeWv8sUy3aTbXg","presence":false,"rooms":{"dev":{"last":10},"lobby":{"epoch":"k3J9xQ2a","seq":41},"회의":{}}}"#,
         ClientMessage::Hello {
             name: Some(name("민수")),
             session: Some(token()),
             ticket: Some("t".to_owned()),
+            moderator: Some(secret()),
             presence: false,
             rooms: BTreeMap::from([
                 (RoomName::parse("dev").unwrap(), Ask::Last(10)),
@@ -64,7 +72,14 @@ fn hello_says_who_and_where() {
     );
     client(
         r#"{"type":"hello"}"#,
-        ClientMessage::Hello { name: None, session: None, ticket: None, presence: true, rooms: BTreeMap::new() },
+        ClientMessage::Hello {
+            name: None,
+            session: None,
+            ticket: None,
+            moderator: None,
+            presence: true,
+            rooms: BTreeMap::new(),
+        },
     );
 }
 
@@ -147,6 +162,50 @@ fn the_smaller_requests() {
 }
 
 #[test]
+fn what_moderators_do() {
+    client(
+        r#"{"type":"moderator","id":"1","secret":"Zr1kPp0mQeWv8sUy3aTbXg"}"#,
+        ClientMessage::Moderator { id: id("1"), secret: secret() },
+    );
+    client(
+        r#"{"type":"kick","id":"1","user":"u7Zk2mQ0aB-_x9Yc","reason":"그만"}"#,
+        ClientMessage::Kick { id: Some(id("1")), user: user(), reason: Some(sentence("그만")) },
+    );
+    client(
+        r#"{"type":"ban","id":"1","user":"u7Zk2mQ0aB-_x9Yc","seconds":3600,"reason":"spam","address":true}"#,
+        ClientMessage::Ban {
+            id: Some(id("1")),
+            user: user(),
+            seconds: 3_600,
+            reason: Some(sentence("spam")),
+            address: true,
+        },
+    );
+    client(
+        r#"{"type":"ban","user":"u7Zk2mQ0aB-_x9Yc","seconds":60}"#,
+        ClientMessage::Ban { id: None, user: user(), seconds: 60, reason: None, address: false },
+    );
+    client(
+        r#"{"type":"mute","id":"1","user":"u7Zk2mQ0aB-_x9Yc","seconds":60,"reason":"spam"}"#,
+        ClientMessage::Mute { id: Some(id("1")), user: user(), seconds: 60, reason: Some(sentence("spam")) },
+    );
+    client(
+        r#"{"type":"pardon","id":"1","user":"u7Zk2mQ0aB-_x9Yc"}"#,
+        ClientMessage::Pardon { id: Some(id("1")), user: user() },
+    );
+    client(r#"{"type":"sanctions","id":"1"}"#, ClientMessage::Sanctions { id: id("1") });
+    client(
+        r#"{"type":"slow","id":"1","room":"lobby","seconds":30}"#,
+        ClientMessage::Slow { id: Some(id("1")), room: Some(room()), seconds: 30 },
+    );
+    client(
+        r#"{"type":"topic","id":"1","room":"lobby","text":"주간 회의"}"#,
+        ClientMessage::Topic { id: Some(id("1")), room: Some(room()), text: Some(sentence("주간 회의")) },
+    );
+    client(r#"{"type":"topic","id":"1"}"#, ClientMessage::Topic { id: Some(id("1")), room: None, text: None });
+}
+
+#[test]
 fn every_client_type_is_in_the_list_that_hints_show() {
     for kind in ClientMessage::TYPES {
         let error = ClientMessage::parse(&format!(r#"{{"type":"{kind}"}}"#)).err();
@@ -170,17 +229,32 @@ fn welcome_is_the_first_frame() {
             ping_ms: 25_000,
             history: "memory".to_owned(),
             limits: Limits { text_bytes: 16_384, name_chars: 32, rooms: 64, sends_per_second: 10 },
+            moderator: None,
         })),
     );
 }
 
 #[test]
 fn joined_is_the_same_with_a_page_that_is_json_already() {
-    for (people, read) in [(vec![minsu(), minsu()], Some(41)), (vec![], None)] {
+    for (people, read, topic, slow) in
+        [(vec![minsu(), minsu()], Some(41), Some(sentence("주간 회의")), Some(30)), (vec![], None, None, None)]
+    {
         let (room, epoch, users) = (room(), epoch(), Person::page(&people));
         let (first, top, resume, count) = (1, 42, Resume::Gap, 7);
-        let with_page = Joined { room: &room, epoch: &epoch, first, top, resume, count, users: &users, read }.to_json();
-        let joined = ServerMessage::Joined { room, epoch, first, top, resume, count, users: people, read };
+        let with_page = Joined {
+            room: &room,
+            epoch: &epoch,
+            first,
+            top,
+            resume,
+            count,
+            users: &users,
+            read,
+            topic: topic.clone(),
+            slow,
+        };
+        let with_page = with_page.to_json();
+        let joined = ServerMessage::Joined { room, epoch, first, top, resume, count, users: people, read, topic, slow };
         assert_eq!(with_page, joined.to_json());
     }
 }
@@ -198,10 +272,12 @@ fn joined_replay_and_synced() {
             count: 1,
             users: vec![minsu()],
             read: None,
+            topic: None,
+            slow: None,
         },
     );
     server(
-        r#"{"type":"joined","room":"lobby","epoch":"k3J9xQ2a","first":1,"top":42,"resume":"fresh","count":0,"users":[],"read":41}"#,
+        r#"{"type":"joined","room":"lobby","epoch":"k3J9xQ2a","first":1,"top":42,"resume":"fresh","count":0,"users":[],"read":41,"topic":"주간 회의","slow":30}"#,
         ServerMessage::Joined {
             room: room(),
             epoch: epoch(),
@@ -211,6 +287,8 @@ fn joined_replay_and_synced() {
             count: 0,
             users: vec![],
             read: Some(41),
+            topic: Some(sentence("주간 회의")),
+            slow: Some(30),
         },
     );
     server(r#"{"type":"synced","room":"lobby","seq":42}"#, ServerMessage::Synced { room: room(), seq: 42 });
@@ -324,7 +402,89 @@ fn pong_notice_and_bye() {
     server(r#"{"type":"notice","text":"hi"}"#, ServerMessage::Notice { text: "hi".to_owned() });
     server(
         r#"{"type":"bye","code":4200,"reason":"shutdown","reconnect":true,"retry_after_ms":800}"#,
-        ServerMessage::Bye { code: 4200, reason: "shutdown".to_owned(), reconnect: true, retry_after_ms: Some(800) },
+        ServerMessage::Bye {
+            code: 4200,
+            reason: "shutdown".to_owned(),
+            reconnect: true,
+            retry_after_ms: Some(800),
+            text: None,
+            by: None,
+        },
+    );
+    server(
+        r#"{"type":"bye","code":4003,"reason":"forbidden","reconnect":false,"retry_after_ms":60000,"text":"spam","by":"mo"}"#,
+        ServerMessage::Bye {
+            code: 4003,
+            reason: "forbidden".to_owned(),
+            reconnect: false,
+            retry_after_ms: Some(60_000),
+            text: Some(sentence("spam")),
+            by: Some(name("mo")),
+        },
+    );
+}
+
+#[test]
+fn what_moderation_looks_like() {
+    server(
+        r#"{"type":"room","room":"lobby","topic":"주간 회의","slow":30,"by":"mo"}"#,
+        ServerMessage::Room {
+            room: room(), topic: Some(sentence("주간 회의")), slow: Some(30), by: Some(name("mo"))
+        },
+    );
+    server(
+        r#"{"type":"room","room":"lobby"}"#,
+        ServerMessage::Room { room: room(), topic: None, slow: None, by: None },
+    );
+    server(
+        r#"{"type":"muted","until":1763700060000,"retry_after_ms":60000,"reason":"spam","by":"mo"}"#,
+        ServerMessage::Muted {
+            until: 1_763_700_060_000,
+            retry_after_ms: 60_000,
+            reason: Some(sentence("spam")),
+            by: name("mo"),
+        },
+    );
+    server(r#"{"type":"unmuted","by":"mo"}"#, ServerMessage::Unmuted { by: name("mo") });
+    server(
+        r#"{"type":"error","code":"banned","text":"banned","retry":true,"retry_after_ms":60000,"reason":"spam"}"#,
+        ServerMessage::Error(Box::new(
+            ErrorBody::new(ErrorCode::Banned, "banned").retry_after_ms(60_000).reason(Some(sentence("spam"))),
+        )),
+    );
+    let ok = |body| ServerMessage::Ok { id: id("1"), body };
+    server(
+        r#"{"type":"ok","id":"1","connections":2,"until":1763700060000,"addresses":1}"#,
+        ok(OkBody::Sanctioned { connections: 2, until: Some(1_763_700_060_000), addresses: Some(1) }),
+    );
+    server(
+        r#"{"type":"ok","id":"1","room":"lobby","topic":"주간 회의","slow":30}"#,
+        ok(OkBody::Room { room: room(), topic: Some(sentence("주간 회의")), slow: Some(30) }),
+    );
+    server(
+        r#"{"type":"ok","id":"1","sanctions":[{"kind":"ban","user":"u7Zk2mQ0aB-_x9Yc","name":"민수","until":1763700060000,"reason":"spam","by":"mo","addresses":1},{"kind":"mute","user":"u7Zk2mQ0aB-_x9Yc","name":"민수","until":1763700060000,"by":"mo"}]}"#,
+        ok(OkBody::Sanctions {
+            sanctions: vec![
+                Sanction {
+                    kind: SanctionKind::Ban,
+                    user: user(),
+                    name: name("민수"),
+                    until: 1_763_700_060_000,
+                    reason: Some(sentence("spam")),
+                    by: name("mo"),
+                    addresses: 1,
+                },
+                Sanction {
+                    kind: SanctionKind::Mute,
+                    user: user(),
+                    name: name("민수"),
+                    until: 1_763_700_060_000,
+                    reason: None,
+                    by: name("mo"),
+                    addresses: 0,
+                },
+            ],
+        }),
     );
 }
 

@@ -6,9 +6,10 @@ use std::{
     time::Instant,
 };
 
-use shared::{Epoch, Message, MessageId, Name, RoomName, UserId};
+use shared::{Epoch, Message, MessageId, Name, RoomName, Sentence, UserId};
 
 use super::{Bounds, Change, Draft, Fatal, Outcome, Query, Range, Refusal, SEARCH_TIME, Store, Unavailable, revision};
+use crate::moderation::Setting;
 
 /// How much is kept. A room that passes `messages`, or the whole that passes `bytes`, gives up its oldest messages, and
 /// whoever asks for them is told `gap{expired}`.
@@ -28,6 +29,9 @@ const ROOM_COST: usize = 300;
 /// About what a read marker costs.
 const MARKER_COST: usize = 200;
 
+/// About what a room's topic costs, at most.
+const SETTING_COST: usize = 1_200;
+
 /// Messages that a search looks at before it lets the writer go on.
 const SEARCH_STEP: usize = 1_000;
 
@@ -45,6 +49,8 @@ struct Kept {
     ids: HashMap<(UserId, MessageId), (RoomName, u64)>,
     /// Up to where each person has read each room.
     markers: HashMap<(UserId, RoomName), u64>,
+    /// What moderators have set.
+    settings: HashMap<RoomName, Setting>,
     bytes: usize,
 }
 
@@ -139,7 +145,7 @@ impl Memory {
 
     fn target(&self, kept: &Kept, draft: &Draft, seq: u64) -> Result<Arc<Message>, Refusal> {
         let target = kept.get(&draft.room, seq);
-        revision::may_change(seq, &self.bounds_of(kept, &draft.room), target.as_deref(), &draft.user)?;
+        revision::may_change(draft, seq, &self.bounds_of(kept, &draft.room), target.as_deref())?;
         target.ok_or(Refusal::NoSuchMessage)
     }
 
@@ -156,6 +162,24 @@ impl Memory {
         let marker = kept.markers.entry(key).or_default();
         *marker = seq.max(*marker);
         Ok(Outcome::Read)
+    }
+
+    fn set(
+        &self,
+        kept: &mut Kept,
+        room: RoomName,
+        topic: Option<Sentence>,
+        slow: Option<u64>,
+        by: Name,
+    ) -> Result<Outcome, Refusal> {
+        let setting = kept.settings.remove(&room).unwrap_or_default().with(topic, slow);
+        if setting != Setting::default() {
+            if kept.settings.len() * SETTING_COST >= self.limits.bytes / 8 {
+                return Err(Refusal::TooManyRooms);
+            }
+            kept.settings.insert(room.clone(), setting.clone());
+        }
+        Ok(Outcome::Set { room, setting, by })
     }
 
     fn bounds_of(&self, kept: &Kept, room: &RoomName) -> Bounds {
@@ -225,6 +249,10 @@ impl Store for Memory {
                 Change::Read { user, room, seq } => self.mark(&mut kept, user, room, seq),
                 // The hub remembers it as long as this does: until the process ends.
                 Change::Remember(person) => Ok(Outcome::Remembered(person.name)),
+                // Likewise.
+                Change::Impose(sanction) => Ok(Outcome::Imposed(sanction)),
+                Change::Pardon { user, by } => Ok(Outcome::Pardoned { user, by }),
+                Change::Set { room, topic, slow, by } => self.set(&mut kept, room, topic, slow, by),
             };
             outcome.unwrap_or_else(Outcome::Refused)
         });
@@ -303,6 +331,10 @@ impl Store for Memory {
         rooms.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         rooms.truncate(limit);
         Ok(rooms)
+    }
+
+    fn setting(&self, room: &RoomName) -> Result<Setting, Unavailable> {
+        Ok(self.kept().settings.get(room).cloned().unwrap_or_default())
     }
 }
 

@@ -18,11 +18,13 @@ use std::{sync::Arc, time::Duration};
 use shared::{Message, Name, RoomName, UserId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::moderation::{Hash, Setting};
+
 pub use memory::{Memory, MemoryLimits};
 pub use sqlite::Sqlite;
 pub use store::{Bounds, Change, Draft, Fatal, Outcome, Range, Refusal, Says, Store, Unavailable};
 pub use words::Query;
-pub(crate) use writer::unix_ms;
+pub use writer::unix_ms;
 pub use writer::{Stopper, Writer};
 
 /// Changes that wait for the writer; beyond that, connections wait before they read on.
@@ -194,6 +196,23 @@ impl<R: Send + 'static> History<R> {
     /// When the store cannot be read.
     pub async fn rooms(&self, limit: usize) -> Result<Vec<(RoomName, u64)>, Unavailable> {
         self.ask(move |store| store.rooms(limit)).await
+    }
+
+    /// What is kept of a room, and what moderators have set of it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn look_up(&self, room: &RoomName) -> Result<(Bounds, Setting), Unavailable> {
+        let room = room.clone();
+        self.ask(move |store| Ok((store.bounds(&room)?, store.setting(&room)?))).await
+    }
+
+    /// The moderator whose secret hashes to this, as it is now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn moderator(&self, hash: Hash) -> Result<Option<Name>, Unavailable> {
+        self.ask(move |store| store.moderator(&hash)).await
     }
 
     /// The word in `welcome.history`.

@@ -4,7 +4,7 @@
 //! reads otherwise from then on, also for those who come later, and an earlier edit of it loses its text: what was
 //! edited away or taken back is nowhere.
 
-use shared::{Message, UserId};
+use shared::Message;
 
 use super::{Bounds, Draft, Refusal, Says};
 
@@ -13,16 +13,16 @@ impl Says {
     pub fn target(&self) -> Option<u64> {
         match self {
             Self::Text { .. } => None,
-            Self::Edit { seq, .. } | Self::Delete { seq } => Some(*seq),
+            Self::Edit { seq, .. } | Self::Delete { seq } | Self::Remove { seq } => Some(*seq),
         }
     }
 }
 
-/// Whether `user` may change message `seq` of a room with these bounds, where it reads like `target`.
+/// Whether a draft may change message `seq` of a room with these bounds, where it reads like `target`.
 ///
 /// # Errors
 /// Why not.
-pub fn may_change(seq: u64, bounds: &Bounds, target: Option<&Message>, user: &UserId) -> Result<(), Refusal> {
+pub fn may_change(draft: &Draft, seq: u64, bounds: &Bounds, target: Option<&Message>) -> Result<(), Refusal> {
     if seq > 0 && seq < bounds.first {
         return Err(Refusal::Expired);
     }
@@ -30,7 +30,8 @@ pub fn may_change(seq: u64, bounds: &Bounds, target: Option<&Message>, user: &Us
     if target.edits.or(target.deletes).or(target.deleted).is_some() {
         return Err(Refusal::NoSuchMessage);
     }
-    if target.user == *user { Ok(()) } else { Err(Refusal::NotYours) }
+    let is_moderators = matches!(draft.says, Says::Remove { .. });
+    if is_moderators || target.user == draft.user { Ok(()) } else { Err(Refusal::NotYours) }
 }
 
 /// The message that a draft becomes under this number.
@@ -39,7 +40,7 @@ pub fn number(draft: Draft, seq: u64, at: u64) -> Message {
     let (text, reply_to, edits, deletes) = match says {
         Says::Text { text, reply_to } => (text, reply_to, None, None),
         Says::Edit { seq, text } => (text, None, Some(seq), None),
-        Says::Delete { seq } => (String::new(), None, None, Some(seq)),
+        Says::Delete { seq } | Says::Remove { seq } => (String::new(), None, None, Some(seq)),
     };
     Message { room, seq, user, name, text, at, reply_to, edits, deletes, edited: None, deleted: None }
 }

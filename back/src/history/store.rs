@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{Epoch, Message, MessageId, Name, Person, RoomName, UserId};
+use shared::{Epoch, Message, MessageId, Name, Person, RoomName, Sentence, UserId};
 
 use super::words::Query;
+use crate::moderation::{Hash, Sanction, Setting};
 
 /// Something to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,26 @@ pub enum Change {
     },
     /// Somebody is called this from now on.
     Remember(Person),
+    /// A moderator imposes something, in the place of one of its kind.
+    Impose(Arc<Sanction>),
+    /// A moderator lifts what is in force against somebody.
+    Pardon {
+        /// Against whom.
+        user: UserId,
+        /// The moderator.
+        by: Name,
+    },
+    /// A moderator sets something of a room.
+    Set {
+        /// Which room.
+        room: RoomName,
+        /// What it is about; nothing leaves that as it is.
+        topic: Option<Sentence>,
+        /// Seconds between two messages of one person; likewise.
+        slow: Option<u64>,
+        /// The moderator.
+        by: Name,
+    },
 }
 
 /// A message before it has a number.
@@ -61,6 +82,11 @@ pub enum Says {
         /// Which message.
         seq: u64,
     },
+    /// A moderator takes message `seq` back, whosever it is.
+    Remove {
+        /// Which message.
+        seq: u64,
+    },
 }
 
 /// What became of a change.
@@ -90,6 +116,24 @@ pub enum Outcome {
     Read,
     /// The name is remembered.
     Remembered(Name),
+    /// This is in force.
+    Imposed(Arc<Sanction>),
+    /// Nothing is in force against them.
+    Pardoned {
+        /// Against whom.
+        user: UserId,
+        /// The moderator.
+        by: Name,
+    },
+    /// A room is like this.
+    Set {
+        /// Which room.
+        room: RoomName,
+        /// All that moderators have set of it.
+        setting: Setting,
+        /// The moderator.
+        by: Name,
+    },
     /// It is certainly not stored.
     Refused(Refusal),
 }
@@ -252,4 +296,28 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When they cannot be read.
     fn rooms(&self, limit: usize) -> Result<Vec<(RoomName, u64)>, Unavailable>;
+
+    /// The moderator whose secret hashes to this.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn moderator(&self, _: &Hash) -> Result<Option<Name>, Unavailable> {
+        Ok(None)
+    }
+
+    /// What moderators imposed and what ends after this Unix time in milliseconds; asked once, at the start.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn sanctions(&self, _: u64) -> Result<Vec<Sanction>, Unavailable> {
+        Ok(Vec::new())
+    }
+
+    /// What moderators have set of a room.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn setting(&self, _: &RoomName) -> Result<Setting, Unavailable> {
+        Ok(Setting::default())
+    }
 }

@@ -111,6 +111,6 @@ impl<R: Send + 'static> Writer<R> {
 }
 
 /// Unix time in milliseconds; 0 for a clock set before 1970.
-pub(crate) fn unix_ms() -> u64 {
+pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

@@ -2,6 +2,7 @@
 //! to everybody. It knows no WebSocket: a member is an outlet for bytes.
 
 mod catch_up;
+mod law;
 mod log;
 mod news;
 mod outlet;
@@ -29,7 +30,8 @@ use shared::{
 };
 
 use catch_up::Cursor;
-pub use outlet::{Backlog, Next, Outlet};
+pub use law::{Law, farewell};
+pub use outlet::{Backlog, Farewell, Next, Outlet};
 pub use people::{Arrival, People, Registration};
 pub use presence::PresenceTimes;
 pub use room::{Coming, Room};
@@ -40,6 +42,7 @@ pub use wire::Wire;
 use crate::{
     frame,
     history::{self, Bounds, Followed, Outcome, Range, Refusal, Unavailable},
+    moderation::Setting,
     sabotage,
 };
 
@@ -90,6 +93,7 @@ pub struct Hub {
     limits: HubLimits,
     rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
     people: Arc<People>,
+    law: Law,
     /// The last answer to `rooms`, and when it was made.
     listed: Mutex<Option<(Instant, Vec<RoomEntry>)>>,
 }
@@ -107,7 +111,14 @@ pub struct Membership {
 impl Hub {
     /// An empty hub over a history.
     pub fn new(history: History, limits: HubLimits) -> Self {
-        Self { history, limits, rooms: Mutex::default(), people: Arc::default(), listed: Mutex::default() }
+        Self {
+            history,
+            limits,
+            rooms: Mutex::default(),
+            people: Arc::default(),
+            law: Law::default(),
+            listed: Mutex::default(),
+        }
     }
 
     /// What was said.
@@ -118,6 +129,11 @@ impl Hub {
     /// Who is connected.
     pub fn people(&self) -> &Arc<People> {
         &self.people
+    }
+
+    /// What moderators imposed.
+    pub fn law(&self) -> &Law {
+        &self.law
     }
 
     fn rooms(&self) -> MutexGuard<'_, HashMap<RoomName, Arc<Room>>> {
@@ -156,7 +172,8 @@ impl Hub {
     /// back after a restart is served from there.
     async fn look_up(&self, room: &Arc<Room>) -> Result<(), Unavailable> {
         let name = room.name();
-        let top = self.history.bounds(name).await?.top;
+        let (Bounds { top, .. }, setting) = self.history.look_up(name).await?;
+        room.look_up_setting(setting);
         // The room is in the list already, so what is numbered from here on comes through its log. What history has
         // now may still be on its way: nobody may see it before its sender is answered.
         self.history.settle().await?;
@@ -228,6 +245,7 @@ impl Hub {
             bounds.top = head.seq;
             bounds.first = bounds.first.min(head.seq + 1);
             let plan = resume::plan(name, ask, &bounds, missed);
+            let Setting { topic, slow } = room.setting();
             let joined = Joined {
                 room: name,
                 epoch: &bounds.epoch,
@@ -237,6 +255,8 @@ impl Hub {
                 count: presence.count(),
                 users: &presence.first_page(),
                 read,
+                topic,
+                slow,
             };
             outlet.push(frame::text(&joined.to_json()));
             for gap in plan.gaps {
@@ -289,6 +309,17 @@ impl Hub {
                 }
                 Outcome::Read => outlet.answer(ok(OkBody::Done {})),
                 Outcome::Remembered(name) => outlet.answer(ok(OkBody::Named { name })),
+                Outcome::Imposed(sanction) => outlet.answer(ok(self.law.impose(&self.people, &sanction))),
+                Outcome::Pardoned { user, by } => {
+                    self.law.pardon(&self.people, &user, &by);
+                    outlet.answer(ok(OkBody::Done {}));
+                }
+                Outcome::Set { room, setting, by } => {
+                    let Setting { topic, slow } = setting.clone();
+                    outlet.answer(ok(OkBody::Room { room: room.clone(), topic, slow }));
+                    let room = self.rooms().get(&room).cloned();
+                    room.into_iter().for_each(|room| news::set(&room, setting.clone(), &by));
+                }
                 Outcome::Refused(refusal) => outlet.answer(Some(refused(refusal, id))),
             }
         }
@@ -442,6 +473,7 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.end(false);
+        // Whom a moderator sent away is not waited for.
+        self.end(self.member.outlet().is_dismissed());
     }
 }

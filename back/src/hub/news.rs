@@ -9,10 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use shared::Name;
 use tokio::sync::Notify;
 
 use super::{presence::Presence, room::Room, sweep};
-use crate::{frame, limits::Bucket};
+use crate::{frame, limits::Bucket, moderation::Setting};
 
 /// Typing notices that a room passes on in a second; each costs one send per member.
 const TYPING_PER_SECOND: u32 = 10;
@@ -40,6 +41,18 @@ pub fn typing(room: &Arc<Room>, frame: Bytes, now: Instant) {
     let is_allowed = typing.lock().unwrap_or_else(PoisonError::into_inner).take(now).is_ok();
     if is_allowed && !room.pace().is_busy(now) {
         room.log().append_passing(frame);
+        sweep::mark(room);
+    }
+}
+
+/// Tells the room what a moderator has set.
+pub fn set(room: &Arc<Room>, setting: Setting, by: &Name) {
+    // As for people: whoever joins is told the state before or after this, and where in the log.
+    let _presence = room.presence();
+    room.set(setting);
+    // Before it is looked up nobody is in it, and its log has no place for this.
+    if room.looked_up().initialized() {
+        room.log().append_state(frame::text(&room.told(Some(by)).to_json()));
         sweep::mark(room);
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use futures_util::future::BoxFuture;
-use shared::{CloseCode, ServerMessage};
+use shared::{CloseCode, Name, Sentence, ServerMessage};
 
 use super::{History, vitals::Vitals, wire::Wire};
 use crate::frame;
@@ -35,6 +35,19 @@ const UNANSWERED: u32 = 32;
 
 /// Most slices in one vectored write; Linux takes 1,024 (`IOV_MAX`), and what fits on the stack is enough.
 const SLICES: usize = 16;
+
+/// How a connection is ended.
+#[derive(Debug, Clone)]
+pub struct Farewell {
+    /// What the Close frame says.
+    pub code: CloseCode,
+    /// When to come back.
+    pub retry_after_ms: Option<u64>,
+    /// A moderator's words.
+    pub text: Option<Sentence>,
+    /// That moderator.
+    pub by: Option<Name>,
+}
 
 /// What of a room a client has not been told yet.
 pub trait Backlog: Send {
@@ -92,6 +105,8 @@ struct Queue {
     state: State,
     /// Whether it has ever left a room. Until then an offer need not ask whether it has left this one.
     has_left_some: bool,
+    /// A moderator ended the connection: there is nobody to wait for.
+    dismissed: bool,
     unanswered: u32,
     own_bytes: usize,
     tail: Bytes,
@@ -120,6 +135,7 @@ impl Outlet {
         let queue = Queue {
             state: State::Open,
             has_left_some: false,
+            dismissed: false,
             unanswered: 0,
             own_bytes: 0,
             tail: Bytes::new(),
@@ -188,21 +204,39 @@ impl Outlet {
 
     /// Begins to end the connection: says `bye`, queues the Close frame, and lets nothing come after it.
     pub fn close(&self, code: CloseCode, retry_after_ms: Option<u64>) {
+        self.say_goodbye(&Farewell { code, retry_after_ms, text: None, by: None }, false);
+    }
+
+    /// Ends the connection as [`Self::close`] does, for a moderator: its person leaves the rooms at once.
+    pub fn dismiss(&self, farewell: &Farewell) {
+        self.say_goodbye(farewell, true);
+    }
+
+    fn say_goodbye(&self, farewell: &Farewell, dismissed: bool) {
+        let Farewell { code, retry_after_ms, text, by } = farewell;
         let mut queue = self.queue();
         if queue.state != State::Open {
             return;
         }
+        queue.dismissed = dismissed;
         if self.speaks_chat {
             let bye = ServerMessage::Bye {
                 code: code.code(),
                 reason: code.word().to_owned(),
                 reconnect: code.reconnect(),
-                retry_after_ms,
+                retry_after_ms: *retry_after_ms,
+                text: text.clone(),
+                by: by.clone(),
             };
             queue.push(frame::text(&bye.to_json()));
         }
-        queue.push(frame::close(code, retry_after_ms));
+        queue.push(frame::close(*code, *retry_after_ms));
         self.end(queue);
+    }
+
+    /// Whether a moderator ended it.
+    pub fn is_dismissed(&self) -> bool {
+        self.queue().dismissed
     }
 
     /// The client has said its last, and the WebSocket layer has queued its answer if there is one: what waits still

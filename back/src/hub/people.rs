@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shared::{CloseCode, Name, UserId};
+use shared::{CloseCode, Name, ServerMessage, UserId};
 
-use super::outlet::Outlet;
-use crate::limits::SharedBucket;
+use super::outlet::{Farewell, Outlet};
+use crate::{limits::SharedBucket, moderation::Address};
 
 /// A session without a connection is known for so long without asking history: its last name, and what it may send.
 const SESSION_KEPT: Duration = Duration::from_secs(60 * 60);
@@ -20,16 +20,31 @@ const SESSION_KEPT: Duration = Duration::from_secs(60 * 60);
 /// Sessions without a connection that are known so at most.
 const SESSIONS_KEPT: usize = 100_000;
 
+/// Addresses that one ban shuts out at most.
+const ADDRESSES: usize = 8;
+
 /// The registry.
 #[derive(Default)]
 pub struct People {
     next: AtomicU64,
-    connections: Mutex<HashMap<u64, Arc<Outlet>>>,
+    connections: Mutex<HashMap<u64, Connected>>,
     sessions: Mutex<HashMap<UserId, Session>>,
+}
+
+/// A connection, as far as moderators are concerned.
+struct Connected {
+    outlet: Arc<Outlet>,
+    /// Where it comes from; nothing for this machine.
+    address: Option<Address>,
+    /// Whose it is, from hello on.
+    user: Option<UserId>,
+    moderates: bool,
 }
 
 struct Session {
     name: Name,
+    /// Where it was last.
+    address: Option<Address>,
     sends: SharedBucket,
     /// The connection that speaks for it, or since when there is none.
     held: Result<Arc<Outlet>, Instant>,
@@ -51,6 +66,8 @@ pub struct Arrival {
 pub struct Registration {
     people: Arc<People>,
     outlet: Arc<Outlet>,
+    address: Option<Address>,
+    /// Whose seat among the people it holds.
     user: Option<UserId>,
 }
 
@@ -60,13 +77,14 @@ impl People {
         self.next.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Adds a connection.
-    pub fn register(self: &Arc<Self>, outlet: &Arc<Outlet>) -> Registration {
-        self.connections().insert(outlet.connection(), Arc::clone(outlet));
-        Registration { people: Arc::clone(self), outlet: Arc::clone(outlet), user: None }
+    /// Adds a connection that comes from here.
+    pub fn register(self: &Arc<Self>, outlet: &Arc<Outlet>, address: Option<Address>) -> Registration {
+        let connected = Connected { outlet: Arc::clone(outlet), address, user: None, moderates: false };
+        self.connections().insert(outlet.connection(), connected);
+        Registration { people: Arc::clone(self), outlet: Arc::clone(outlet), address, user: None }
     }
 
-    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Outlet>>> {
+    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Connected>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -81,7 +99,48 @@ impl People {
 
     /// All connections, for the sweeper and for the end.
     pub fn outlets(&self) -> Vec<Arc<Outlet>> {
-        self.connections().values().cloned().collect()
+        self.connections().values().map(|connected| Arc::clone(&connected.outlet)).collect()
+    }
+
+    /// The connections for which this is true. It looks at all of them: moderators act seldom.
+    fn those(&self, wanted: impl Fn(&Connected) -> bool) -> Vec<Arc<Outlet>> {
+        let connections = self.connections();
+        connections.values().filter(|one| wanted(one)).map(|one| Arc::clone(&one.outlet)).collect()
+    }
+
+    /// Ends somebody's connections, and those from these addresses that are no moderator's; says how many there were.
+    pub fn dismiss(&self, user: &UserId, addresses: &[Address], farewell: &Farewell) -> usize {
+        let outlets = self.those(|one| {
+            let from_there = one.address.is_some_and(|address| addresses.contains(&address));
+            one.user.as_ref() == Some(user) || (from_there && !one.moderates)
+        });
+        outlets.iter().for_each(|outlet| outlet.dismiss(farewell));
+        outlets.len()
+    }
+
+    /// Tells somebody on all their connections; says how many there were.
+    pub fn tell(&self, user: &UserId, message: &ServerMessage) -> usize {
+        let outlets = self.those(|one| one.user.as_ref() == Some(user));
+        outlets.iter().for_each(|outlet| outlet.say(message));
+        outlets.len()
+    }
+
+    /// From where somebody is connected, or was last.
+    pub fn addresses_of(&self, user: &UserId) -> Vec<Address> {
+        let mut addresses: Vec<Address> = {
+            let connections = self.connections();
+            connections.values().filter(|one| one.user.as_ref() == Some(user)).filter_map(|one| one.address).collect()
+        };
+        addresses.extend(self.sessions().get(user).and_then(|session| session.address));
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses.truncate(ADDRESSES);
+        addresses
+    }
+
+    /// What somebody is called, where that is known without asking history.
+    pub fn name_of(&self, user: &UserId) -> Option<Name> {
+        self.sessions().get(user).map(|session| session.name.clone())
     }
 
     /// Whether this session is known without looking it up.
@@ -111,6 +170,25 @@ impl People {
 }
 
 impl Registration {
+    /// Says whose connection it is, so that what is imposed on them reaches it.
+    pub fn belongs_to(&self, user: &UserId) {
+        if let Some(connected) = self.people.connections().get_mut(&self.outlet.connection()) {
+            connected.user = Some(user.clone());
+        }
+    }
+
+    /// Says whether it is a moderator's.
+    pub fn moderates(&self, moderates: bool) {
+        if let Some(connected) = self.people.connections().get_mut(&self.outlet.connection()) {
+            connected.moderates = moderates;
+        }
+    }
+
+    /// Where it comes from.
+    pub fn address(&self) -> Option<Address> {
+        self.address
+    }
+
     /// Says who speaks on this connection; `stored` is the name that history remembers, `fresh` what a session that is
     /// not known may send. Another connection of the same session is closed: the newest wins. Who is not `present`
     /// speaks beside that connection, and leaves it and the name that is known of them alone.
@@ -133,7 +211,8 @@ impl Registration {
         let name = name.or_else(|| known.clone()).unwrap_or_else(|| Name::guest(user));
         let kept = known.filter(|_| !present).unwrap_or_else(|| name.clone());
         let (held, replaced) = if present { (Ok(Arc::clone(&self.outlet)), held.ok()) } else { (held, None) };
-        sessions.insert(user.clone(), Session { name: kept, sends: sends.clone(), held });
+        let address = self.address;
+        sessions.insert(user.clone(), Session { name: kept, address, sends: sends.clone(), held });
         drop(sessions);
         self.user = present.then(|| user.clone());
         if let Some(outlet) = replaced {

@@ -5,12 +5,12 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use shared::RoomName;
+use shared::{MessageId, Name, RoomName, ServerMessage, UserId};
 use tokio::sync::{Notify, OnceCell};
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
     presence::{Presence, PresenceTimes},
     segment::{Member, Segment},
 };
+use crate::moderation::{Setting, Turns};
 
 /// A room that is in memory.
 pub struct Room {
@@ -34,6 +35,20 @@ pub struct Room {
     coming: AtomicUsize,
     presence: Mutex<Presence>,
     reporter: Reporter,
+    order: Mutex<Order>,
+    /// The same as in `order`, for those who speak: 0 for as fast as anywhere.
+    slow: AtomicU64,
+}
+
+/// What moderators have set.
+#[derive(Default)]
+struct Order {
+    setting: Setting,
+    /// Whether it is known; before, history has to be asked.
+    known: bool,
+    /// Whether it changed since the room is in memory, so that somebody may have missed that.
+    changed: bool,
+    turns: Turns,
 }
 
 /// A message on its way through history.
@@ -60,6 +75,8 @@ impl Room {
             coming: AtomicUsize::new(0),
             presence: Mutex::new(Presence::new(times)),
             reporter: Reporter::default(),
+            order: Mutex::default(),
+            slow: AtomicU64::new(0),
         }
     }
 
@@ -122,6 +139,58 @@ impl Room {
         }
     }
 
+    fn order(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What moderators have set.
+    pub fn setting(&self) -> Setting {
+        self.order().setting.clone()
+    }
+
+    /// What history had; what a moderator has set meanwhile is newer.
+    pub(super) fn look_up_setting(&self, setting: Setting) {
+        let mut order = self.order();
+        if !order.known {
+            self.slow.store(setting.slow.unwrap_or_default(), Ordering::Relaxed);
+            order.setting = setting;
+            order.known = true;
+        }
+    }
+
+    /// A moderator has set this.
+    pub(super) fn set(&self, setting: Setting) {
+        self.slow.store(setting.slow.unwrap_or_default(), Ordering::Relaxed);
+        let mut order = self.order();
+        order.setting = setting;
+        order.known = true;
+        order.changed = true;
+    }
+
+    /// Whether a moderator slowed it.
+    pub fn is_slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed) > 0
+    }
+
+    /// Takes somebody's turn to speak, where turns are taken.
+    ///
+    /// # Errors
+    /// How long to wait, and how many seconds lie between two turns.
+    pub fn take_turn(&self, user: &UserId, id: Option<&MessageId>, now: Instant) -> Result<(), (Duration, u64)> {
+        let seconds = self.slow.load(Ordering::Relaxed);
+        if seconds == 0 {
+            return Ok(());
+        }
+        let taken = self.order().turns.take(user, id, Duration::from_secs(seconds), now);
+        taken.map_err(|wait| (wait, seconds))
+    }
+
+    /// How it is, for those in it.
+    pub(super) fn told(&self, by: Option<&Name>) -> ServerMessage {
+        let Setting { topic, slow } = self.setting();
+        ServerMessage::Room { room: self.name.clone(), topic, slow, by: by.cloned() }
+    }
+
     pub(super) fn looked_up(&self) -> &OnceCell<()> {
         &self.looked_up
     }
@@ -161,6 +230,9 @@ impl Room {
         let is_head = self.log().head() == at;
         if is_head {
             member.say(&presence.roster(&self.name));
+            if self.order().changed {
+                member.say(&self.told(None));
+            }
         }
         is_head
     }

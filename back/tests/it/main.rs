@@ -10,6 +10,7 @@ mod disk;
 mod durable;
 mod handshake;
 mod heartbeat;
+mod moderation;
 mod plain;
 mod presence;
 mod process;

@@ -9,6 +9,7 @@ mod check;
 mod checkpoint;
 mod chores;
 mod export;
+mod moderation;
 mod read;
 mod rows;
 mod schema;
@@ -31,11 +32,13 @@ use rusqlite::{Connection, ErrorCode};
 use shared::{Epoch, Message, Name, RoomName, UserId};
 
 use super::{Bounds, Change, Fatal, Outcome, Query, Range, Store, Unavailable};
+use crate::moderation::{Hash, Sanction, Setting};
 use write::Write;
 
 pub use backup::backup;
 pub use check::{Report, check};
 pub use export::{Format, export};
+pub use moderation::Moderators;
 pub use schema::{FILE, OpenError};
 pub use tool::{Progress, ToolError};
 
@@ -182,5 +185,17 @@ impl Store for Sqlite {
 
     fn rooms(&self, limit: usize) -> Result<Vec<(RoomName, u64)>, Unavailable> {
         self.ask(|reader| read::rooms(reader, limit))
+    }
+
+    fn moderator(&self, hash: &Hash) -> Result<Option<Name>, Unavailable> {
+        self.ask(|reader| moderation::moderator(reader, hash))
+    }
+
+    fn sanctions(&self, now_ms: u64) -> Result<Vec<Sanction>, Unavailable> {
+        self.ask(|reader| moderation::sanctions(reader, now_ms))
+    }
+
+    fn setting(&self, room: &RoomName) -> Result<Setting, Unavailable> {
+        self.ask(|reader| moderation::setting(reader, room))
     }
 }

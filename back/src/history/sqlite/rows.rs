@@ -109,7 +109,11 @@ pub fn message(room: &RoomName, row: &Row<'_>) -> rusqlite::Result<Arc<Message>>
     }))
 }
 
-fn user(row: &Row<'_>, column: usize) -> rusqlite::Result<UserId> {
+/// A public id from its bytes.
+///
+/// # Errors
+/// When it is none.
+pub fn user(row: &Row<'_>, column: usize) -> rusqlite::Result<UserId> {
     UserId::parse(&URL_SAFE_NO_PAD.encode(row.get_ref(column)?.as_blob()?)).map_err(|error| bad(column, error))
 }
 

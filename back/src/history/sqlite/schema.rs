@@ -32,7 +32,8 @@ pub const MAX_SEQ: u64 = (1 << SEQ_BITS) - 1;
 
 /// The steps from an empty file to today's; a file's `user_version` says how many it has behind it. Steps are never
 /// changed, only added.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     -- epoch: the history that new rooms count in. copied: this is a backup that nobody has run on yet.
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
@@ -84,7 +85,36 @@ const STEPS: &[&str] = &["
 
     -- Its words are made by us (history/words.rs): all that this tokenizer has to do is to part them at spaces.
     CREATE VIRTUAL TABLE search USING fts5 (text, content = '', contentless_delete = 1, tokenize = 'ascii');
-"];
+",
+    "
+    -- Of a secret only its SHA-256.
+    CREATE TABLE moderators (
+        name TEXT    PRIMARY KEY,
+        hash BLOB    NOT NULL UNIQUE,
+        at   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- What is in force against whom: a ban (0) or a mute (1). What is over goes with the next change.
+    CREATE TABLE sanctions (
+        user      BLOB    NOT NULL,
+        kind      INTEGER NOT NULL,
+        name      TEXT    NOT NULL,
+        until     INTEGER NOT NULL,
+        reason    TEXT    NOT NULL,
+        by        TEXT    NOT NULL,
+        -- With spaces between them.
+        addresses TEXT    NOT NULL,
+        PRIMARY KEY (user, kind)
+    ) STRICT, WITHOUT ROWID;
+
+    -- A room may have a topic before it has a message.
+    CREATE TABLE settings (
+        room  TEXT    PRIMARY KEY,
+        topic TEXT    NOT NULL,
+        slow  INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Why a history could not be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +146,9 @@ pub enum OpenError {
         /// Ours.
         known: usize,
     },
+    /// The server that runs on it is of an earlier version.
+    #[error("the back that runs on {} is older than this one; start it anew first", .0.display())]
+    Older(PathBuf),
     /// It does not hold what it should.
     #[error(
         "{} is damaged: {reason}; `back check` tells more. Restore a backup, or move the file away to begin anew",
@@ -153,6 +186,14 @@ pub struct Opened {
     pub path: PathBuf,
     /// Held until it is dropped.
     pub lock: File,
+}
+
+/// A history that is open for a few words.
+pub struct Beside {
+    /// A connection that writes, beside that of a server.
+    pub writer: Connection,
+    /// Where no server runs, none may begin meanwhile.
+    _lock: Option<File>,
 }
 
 /// Opens the history in this directory, and makes one if there is none.
@@ -212,6 +253,31 @@ pub fn open_to_read(data: &Path) -> Result<(Connection, PathBuf), OpenError> {
         0 => Err(OpenError::Missing(path)),
         newer_layout if newer_layout > STEPS.len() as i64 => Err(newer(&reader, &path, STEPS.len())),
         _ => Ok((reader, path)),
+    }
+}
+
+/// Opens the history in this directory to write a little beside a server that may be running on it; makes one if there is
+/// none.
+///
+/// # Errors
+/// When it cannot be written, or a server of another version runs on it.
+pub fn open_beside(data: &Path) -> Result<Beside, OpenError> {
+    match open(data) {
+        Ok(Opened { writer, lock, .. }) => return Ok(Beside { writer, _lock: Some(lock) }),
+        // The server that has it brought it up to date.
+        Err(OpenError::Locked(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let path = file_in(data)?;
+    let at = |error| explain(&path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let writer = Connection::open_with_flags(&path, flags).map_err(at)?;
+    prepare(&writer).map_err(at)?;
+    identify(&writer, &path)?;
+    match usize::try_from(layout(&writer).map_err(at)?) {
+        Ok(layout) if layout == STEPS.len() => Ok(Beside { writer, _lock: None }),
+        Ok(layout) if layout < STEPS.len() => Err(OpenError::Older(path)),
+        _ => Err(newer(&writer, &path, STEPS.len())),
     }
 }
 

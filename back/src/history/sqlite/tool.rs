@@ -34,6 +34,12 @@ pub enum ToolError {
     /// SQLite takes names in UTF-8 only.
     #[error("the name {} is not UTF-8; give another", .0.display())]
     Name(PathBuf),
+    /// There is one already.
+    #[error("there is a moderator {0} already; remove them first for a new secret")]
+    Moderator(String),
+    /// There is no such moderator.
+    #[error("there is no moderator {0}")]
+    NoModerator(String),
     /// There is no such room.
     #[error("there is no room {0} in this history")]
     NoRoom(String),

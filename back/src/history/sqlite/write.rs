@@ -13,6 +13,7 @@ use super::{
     SqliteLimits,
     backlog::Backlog,
     checkpoint::Log,
+    moderation,
     rows::{self, COLUMNS, Room},
     schema::MAX_SEQ,
 };
@@ -141,7 +142,7 @@ impl Write {
         let outcomes = changes.iter().map(|change| {
             let known = match change {
                 Change::Say(draft) => self.known(draft)?,
-                Change::Read { .. } => None,
+                Change::Read { .. } | Change::Impose(_) | Change::Pardon { .. } | Change::Set { .. } => None,
                 // People are called what they say; that a restart may forget it is no reason to refuse.
                 Change::Remember(person) => Some(Outcome::Remembered(person.name.clone())),
             };
@@ -240,6 +241,11 @@ impl Write {
                 self.backlog.remembered();
                 Ok(Outcome::Remembered(person.name.clone()))
             }
+            Change::Impose(sanction) => Ok(moderation::impose(&self.connection, sanction, now_ms)?),
+            Change::Pardon { user, by } => Ok(moderation::pardon(&self.connection, user, by, now_ms)?),
+            Change::Set { room, topic, slow, by } => {
+                moderation::set(&self.connection, room, topic.as_ref(), *slow, by, self.limits.rooms)?
+            }
         };
         Ok(outcome.unwrap_or_else(Outcome::Refused))
     }
@@ -307,7 +313,7 @@ impl Write {
     ) -> rusqlite::Result<Result<Option<Arc<Message>>, Refusal>> {
         let target = room.map(|room| self.message(&draft.room, room, seq)).transpose()?.flatten();
         let bounds = room.map_or_else(|| Bounds::empty(self.epoch.clone()), Room::bounds);
-        Ok(revision::may_change(seq, &bounds, target.as_deref(), &draft.user).map(|()| target))
+        Ok(revision::may_change(draft, seq, &bounds, target.as_deref()).map(|()| target))
     }
 
     /// What was stored under this draft's `id` before.

@@ -52,8 +52,14 @@ impl Link {
         session: &SessionToken,
         rooms: BTreeMap<RoomName, Ask>,
     ) -> Result<Self, Over> {
-        let hello =
-            ClientMessage::Hello { name: None, session: Some(session.clone()), ticket: None, presence: true, rooms };
+        let hello = ClientMessage::Hello {
+            name: None,
+            session: Some(session.clone()),
+            ticket: None,
+            moderator: None,
+            presence: true,
+            rooms,
+        };
         let path = match door {
             Door::Session => return Ok(Self::Session(Session::open(way, Reading::Events, &hello).await?.into())),
             Door::PolledSession => return Ok(Self::Session(Session::open(way, Reading::Polls, &hello).await?.into())),

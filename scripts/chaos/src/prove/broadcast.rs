@@ -159,6 +159,7 @@ impl Rooms {
             ping_ms: 25_000,
             history: "memory".to_owned(),
             limits,
+            moderator: None,
         }))];
         for name in rooms.into_keys() {
             let room = self.rooms.entry(name.clone()).or_default();

@@ -1,28 +1,31 @@
 //! One client's conversation: hears messages, has the session decide, and carries its actions out against hub and
 //! history. It knows no WebSocket.
 
+mod moderate;
+mod questions;
+
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 
 use shared::{
     Ask, CloseCode, ErrorBody, ErrorCode, MessageId, Name, OkBody, Person, RoomName, SUBPROTOCOL, ServerMessage,
     limits,
-    server::{Limits, Page, Welcome},
+    server::{Limits, Welcome},
 };
 
 use crate::{
     frame,
-    history::{Append, Bounds, Change, Draft, Query, Range, Unavailable},
-    hub::{Coming, Hub, Membership, Outlet, Receipt, Registration, Room, unavailable},
+    history::{Append, Change, Draft, Says},
+    hub::{Coming, Hub, Membership, Outlet, Receipt, Registration, Room, farewell},
     identity::{self, IdentityError},
+    moderation::Known,
     plain::{self, Line},
     session::{Action, Hello, Newcomer, Session, SessionLimits, no_binary},
 };
 
+use moderate::Badge;
+
 /// Program and version, in `welcome.server`.
 const SERVER: &str = concat!("madang/", env!("CARGO_PKG_VERSION"));
-
-/// Bytes of text on one page of history: what a client that asks and does not read makes the server hold.
-const PAGE_BYTES: usize = 256 * 1024;
 
 /// What a conversation needs from the server.
 pub struct Yard {
@@ -32,6 +35,23 @@ pub struct Yard {
     pub limits: SessionLimits,
     /// `welcome.ping_ms`.
     pub ping_ms: u64,
+    /// Moderators that the command line names; history may know others.
+    pub moderators: Vec<Known>,
+}
+
+/// Why somebody was not let in.
+#[derive(Debug)]
+pub enum Unwelcome {
+    /// There is no identity for them.
+    Identity(IdentityError),
+    /// A moderator keeps them out; they were told.
+    Banned,
+}
+
+impl From<IdentityError> for Unwelcome {
+    fn from(error: IdentityError) -> Self {
+        Self::Identity(error)
+    }
 }
 
 /// How a client speaks.
@@ -65,8 +85,10 @@ pub struct Talk {
     presence: bool,
     /// Few, so they are looked through.
     memberships: Vec<Membership>,
+    /// What makes it a moderator's, and what became of it.
+    badge: Badge,
     /// Dropped after the memberships, so that the session is held as long as it is somewhere.
-    _registration: Registration,
+    registration: Registration,
 }
 
 /// What is left of hearing a message when that has to wait. Most messages leave nothing, and what some leave is large:
@@ -81,6 +103,8 @@ enum Later {
     Append(Append<Receipt>),
     /// The room has to deliver what was said before.
     Say(Arc<Room>, Box<Draft>),
+    /// It has to be looked whether it is still a moderator who says so.
+    Vouch(Box<Draft>),
 }
 
 impl Speech {
@@ -92,14 +116,14 @@ impl Speech {
     /// A plain client: greeted at once and in its room.
     ///
     /// # Errors
-    /// When the system gives no random bytes for a session.
+    /// When the system gives no random bytes for a session, or a moderator keeps out whoever comes from there.
     pub async fn plain(
         yard: Arc<Yard>,
         outlet: Arc<Outlet>,
         registration: Registration,
         room: RoomName,
-    ) -> Result<Self, IdentityError> {
-        let hello = Hello { name: None, session: None, presence: true, rooms: BTreeMap::new() };
+    ) -> Result<Self, Unwelcome> {
+        let hello = Hello { name: None, session: None, moderator: None, presence: true, rooms: BTreeMap::new() };
         let (mut talk, _) = Talk::begin(yard, outlet, registration, hello, "plain").await?;
         talk.join(None, room, Ask::Default).await;
         Ok(Self::Plain(talk))
@@ -114,10 +138,12 @@ impl Speech {
                 Err(actions) => guest.answer(actions),
             },
             Self::Chat(talk) => {
+                talk.look_at_mute();
                 let actions = talk.session.hear(text, Instant::now());
                 return talk.carry_out(actions);
             }
             Self::Plain(talk) => {
+                talk.look_at_mute();
                 let actions = talk.read_line(text);
                 return talk.carry_out(actions);
             }
@@ -170,7 +196,8 @@ impl Guest {
         outlet.vitals().said_hello();
         let (mut talk, rooms) = match Talk::begin(yard, Arc::clone(&outlet), registration, hello, SUBPROTOCOL).await {
             Ok(begun) => begun,
-            Err(error) => {
+            Err(Unwelcome::Banned) => return None,
+            Err(Unwelcome::Identity(error)) => {
                 tracing::error!(conn = outlet.connection(), %error, "no identity for a client");
                 outlet.close(CloseCode::Internal, None);
                 return None;
@@ -199,11 +226,28 @@ impl Talk {
         mut registration: Registration,
         hello: Hello,
         protocol: &str,
-    ) -> Result<(Box<Self>, BTreeMap<RoomName, Ask>), IdentityError> {
-        let Hello { name, session, presence, rooms: wanted } = hello;
+    ) -> Result<(Box<Self>, BTreeMap<RoomName, Ask>), Unwelcome> {
+        let Hello { name, session, moderator, presence, rooms: wanted } = hello;
         let may_be_known = session.is_some();
         let token = session.map_or_else(identity::new_session, Ok)?;
         let user = identity::user_of(&token)?;
+        let (badge, moderator, problem) = match moderator {
+            Some(secret) => Badge::shown(&yard, &secret).await,
+            None => (Badge::default(), None, None),
+        };
+        registration.moderates(moderator.is_some());
+        // First whose connection it is, then whether they may come in: a ban in between finds the connection.
+        registration.belongs_to(&user);
+        // Who shares an address with the one who was shut out may be the one who did that.
+        let address = registration.address().filter(|_| moderator.is_none());
+        if let Some(ban) = yard.hub.law().ban_of(Some(&user), address) {
+            outlet.say(&ServerMessage::Error(ban.refusal(crate::history::unix_ms())));
+            outlet.dismiss(&farewell(&ban));
+            return Err(Unwelcome::Banned);
+        }
+        let mute = yard.hub.law().mute_of(&user);
+        // A name is heard too.
+        let name = name.filter(|_| mute.is_none());
         let stored = if may_be_known && !yard.hub.people().knows(&user) {
             // Who cannot be looked up comes in all the same, as somebody new.
             yard.hub.history().name(&user).await.unwrap_or_else(|error| {
@@ -227,10 +271,17 @@ impl Talk {
             ping_ms: yard.ping_ms,
             history: yard.hub.history().kind().to_owned(),
             limits: Limits { text_bytes, name_chars: limits::NAME_CHARS, rooms, sends_per_second },
+            moderator,
         })));
+        if let Some(mute) = mute {
+            outlet.say(&mute.told(crate::history::unix_ms()));
+        }
+        if let Some(problem) = problem {
+            outlet.say(&ServerMessage::Error(problem));
+        }
         let person = Person { user, name: arrival.name };
         let session = Session::new(person.clone(), yard.limits, arrival.sends);
-        let talk = Self { yard, outlet, session, presence, memberships: Vec::new(), _registration: registration };
+        let talk = Self { yard, outlet, session, presence, memberships: Vec::new(), badge, registration };
         let talk = Box::new(talk);
         if arrival.is_new_name
             && let Some(append) = talk.append(None, Change::Remember(person))
@@ -238,6 +289,12 @@ impl Talk {
             talk.append_in_turn(append).await;
         }
         Ok((talk, wanted))
+    }
+
+    /// Looks whether a moderator forbids this person to be heard.
+    fn look_at_mute(&mut self) {
+        let mute = self.yard.hub.law().mute_of(&self.session.person().user);
+        self.session.silence(mute.map(|mute| mute.refusal(crate::history::unix_ms())));
     }
 
     /// What to do about a line.
@@ -286,9 +343,10 @@ impl Talk {
                 self.ok(id, OkBody::Done {});
             }
             Action::Append(draft) => {
-                return match self.room(&draft.room) {
-                    Some(room) if room.lags() => Some(Later::Say(Arc::clone(room), draft)),
-                    room => self.say(room, *draft).map(Later::Append),
+                return if self.badge.is_asked_for(&draft, self.room(&draft.room)) {
+                    Some(Later::Vouch(draft))
+                } else {
+                    self.say_in_turn(draft)
                 };
             }
             Action::Rename(id, name) => return self.rename(id, name).map(Later::Append),
@@ -310,7 +368,18 @@ impl Talk {
                 self.outlet.close(CloseCode::Normal, None);
             }
             Action::Close(code) => self.outlet.close(code, None),
-            Action::Join(..) | Action::History(..) | Action::Search(..) | Action::Rooms(_) => {
+            Action::Topic(id, room) => {
+                if let Some(room) = self.room(&room) {
+                    let (setting, room) = (room.setting(), room.name().clone());
+                    self.ok(id, OkBody::Room { room, topic: setting.topic, slow: setting.slow });
+                }
+            }
+            Action::Join(..)
+            | Action::History(..)
+            | Action::Search(..)
+            | Action::Rooms(_)
+            | Action::Claim(..)
+            | Action::Moderate(..) => {
                 return Some(Later::Act(action));
             }
         }
@@ -321,12 +390,10 @@ impl Talk {
     async fn wait_for(&mut self, later: Later) {
         match later {
             Later::Append(append) => self.append_in_turn(append).await,
-            Later::Say(room, draft) => {
-                room.keeps_up().await;
-                if let Some(append) = self.say(Some(&room), *draft) {
-                    self.append_in_turn(append).await;
-                }
-            }
+            Later::Say(room, draft) => self.say_when_delivered(&room, *draft).await,
+            Later::Vouch(draft) => self.say_as_moderator(draft).await,
+            Later::Act(Action::Claim(id, secret)) => self.claim(id, &secret).await,
+            Later::Act(Action::Moderate(id, order)) => self.moderate(id, order).await,
             Later::Act(Action::Join(id, room, ask)) => self.join(id, room, ask).await,
             Later::Act(Action::History(id, room, range, limit)) => self.history(id, room, range, limit).await,
             Later::Act(Action::Search(id, room, query, before, limit)) => {
@@ -383,6 +450,37 @@ impl Talk {
         }
     }
 
+    /// Hands on what somebody says, where it is their turn.
+    fn say_in_turn(&self, draft: Box<Draft>) -> Option<Later> {
+        let room = self.room(&draft.room);
+        if matches!(draft.says, Says::Text { .. })
+            && let Some(Err((wait, seconds))) =
+                room.map(|room| room.take_turn(&draft.user, draft.id.as_ref(), Instant::now()))
+        {
+            // Rounded up: who waits exactly so long is let through.
+            let wait_ms = wait.as_millis() as u64 + 1;
+            let text = format!("in this room everybody speaks once in {seconds} s");
+            let error = ErrorBody::new(ErrorCode::RateLimited, text).retry_after_ms(wait_ms).limit(1);
+            self.error(draft.id, error.hint("a moderator slowed it; send it again after retry_after_ms"));
+            return None;
+        }
+        self.say_now(draft)
+    }
+
+    fn say_now(&self, draft: Box<Draft>) -> Option<Later> {
+        match self.room(&draft.room) {
+            Some(room) if room.lags() => Some(Later::Say(Arc::clone(room), draft)),
+            room => self.say(room, *draft).map(Later::Append),
+        }
+    }
+
+    async fn say_when_delivered(&self, room: &Arc<Room>, draft: Draft) {
+        room.keeps_up().await;
+        if let Some(append) = self.say(Some(room), draft) {
+            self.append_in_turn(append).await;
+        }
+    }
+
     /// Hands what somebody says to history, and gives it back while the queue is full.
     fn say(&self, room: Option<&Arc<Room>>, draft: Draft) -> Option<Append<Receipt>> {
         let id = draft.id.clone();
@@ -415,72 +513,5 @@ impl Talk {
             membership.rename(&name);
         }
         self.append(id, Change::Remember(person))
-    }
-
-    async fn rooms(&self, id: MessageId) {
-        match self.yard.hub.list().await {
-            Ok(rooms) => self.ok(Some(id), OkBody::Rooms { rooms }),
-            Err(error) => self.error(Some(id), *unavailable(error)),
-        }
-    }
-
-    async fn history(&self, id: MessageId, room: RoomName, range: Range, limit: usize) {
-        match self.page(id.clone(), room, range, limit).await {
-            Ok(page) => self.outlet.say(&ServerMessage::Page(Box::new(page))),
-            Err(error) => self.error(Some(id), *unavailable(error)),
-        }
-    }
-
-    async fn search(&self, id: MessageId, room: RoomName, query: Query, before: u64, limit: usize) {
-        match self.found(id.clone(), room, query, before, limit).await {
-            Ok(page) => self.outlet.say(&ServerMessage::Page(Box::new(page))),
-            Err(error) => self.error(Some(id), *unavailable(error)),
-        }
-    }
-
-    async fn found(
-        &self,
-        id: MessageId,
-        room: RoomName,
-        query: Query,
-        before: u64,
-        limit: usize,
-    ) -> Result<Page, Unavailable> {
-        let history = self.yard.hub.history();
-        let Bounds { epoch, first, top } = self.yard.hub.published(&room, history.bounds(&room).await?);
-        // One more than wanted tells whether there are more.
-        let mut messages = history.search(&room, query, before.min(top + 1), limit + 1).await?;
-        let mut bytes = 0;
-        let fit = messages.iter().take(limit).take_while(|message| {
-            bytes += message.text.len();
-            bytes <= PAGE_BYTES
-        });
-        let fit = fit.count();
-        let more = messages.len() > fit;
-        messages.truncate(fit);
-        Ok(Page { id, room, epoch, first, top, messages, more })
-    }
-
-    async fn page(&self, id: MessageId, room: RoomName, range: Range, limit: usize) -> Result<Page, Unavailable> {
-        let history = self.yard.hub.history();
-        let bounds = self.yard.hub.published(&room, history.bounds(&room).await?);
-        let mut messages = history.read(&room, range, limit).await?;
-        messages.retain(|message| message.seq <= bounds.top);
-        let mut bytes: usize = messages.iter().map(|message| message.text.len()).sum();
-        while bytes > PAGE_BYTES && messages.len() > 1 {
-            let farthest = match range {
-                Range::Before(_) => 0,
-                Range::After(_) | Range::Around(_) => messages.len() - 1,
-            };
-            bytes -= messages.remove(farthest).text.len();
-        }
-        let older = messages.first().is_some_and(|message| message.seq > bounds.first);
-        let newer = messages.last().is_some_and(|message| message.seq < bounds.top);
-        let more = match range {
-            Range::Before(_) => older,
-            Range::After(_) => newer,
-            Range::Around(_) => older || newer,
-        };
-        Ok(Page { id, room, epoch: bounds.epoch, first: bounds.first, top: bounds.top, messages, more })
     }
 }
