@@ -1,6 +1,6 @@
 //! Which address shows what. It knows requests and answers, and leaves the making of pages to `pages`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, guard,
@@ -64,6 +64,8 @@ pub(crate) struct Asked<'a> {
     request: &'a HttpRequest,
     pub(crate) pages: &'a Pages,
     back: BackUrl,
+    /// From where it came.
+    pub(crate) address: IpAddr,
     secure: bool,
     expected: bool,
     lang: Lang,
@@ -75,14 +77,14 @@ impl<'a> Asked<'a> {
     pub(crate) fn of(request: &'a HttpRequest) -> Option<Self> {
         let pages = request.app_data::<web::Data<Pages>>()?;
         let back = request.extensions().get::<BackUrl>()?.clone();
-        let &Visitor { secure, expected, .. } = request.extensions().get()?;
+        let &Visitor { address, secure, expected, .. } = request.extensions().get()?;
         let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let switch = query(request, "lang").as_deref().and_then(Lang::of_tag);
         let lang = switch
             .or_else(|| Lang::of_cookie(field(header::COOKIE)))
             .or_else(|| Lang::of_accept(field(header::ACCEPT_LANGUAGE)))
             .unwrap_or(Lang::En);
-        Some(Self { request, pages, back, secure, expected, lang, switched: switch.is_some() })
+        Some(Self { request, pages, back, address, secure, expected, lang, switched: switch.is_some() })
     }
 
     pub(crate) fn reader(&self) -> Reader<'_> {

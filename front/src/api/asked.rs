@@ -1,9 +1,9 @@
 //! What a request of the API says: its room, its fields, its body, who speaks.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use actix_web::{
-    HttpRequest,
+    HttpMessage, HttpRequest,
     http::header,
     web::{Bytes, Payload},
 };
@@ -13,10 +13,15 @@ use shared::{ErrorBody, ErrorCode, Position, RoomName, SessionToken, limits};
 use tokio::time::timeout;
 
 use super::problem::Problem;
-use crate::routes::query;
+use crate::{routes::query, visitor::Visitor};
 
 /// Time for a request's body.
 const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// From where the request came, as far as trusted proxies tell.
+pub(super) fn address(request: &HttpRequest) -> Option<IpAddr> {
+    request.extensions().get::<Visitor>().map(|visitor| visitor.address)
+}
 
 /// The room in the path: what stands before the last segment.
 pub(super) fn room(request: &HttpRequest) -> Result<RoomName, Problem> {

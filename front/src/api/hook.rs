@@ -67,7 +67,7 @@ async fn say(request: &HttpRequest, payload: Payload, bridge: &Bridge) -> Result
     let text = text.ok_or_else(|| Problem::field("text", "there is nothing to say"))?;
     // A name that cannot be one here is no reason to lose what was said.
     let name = username.and_then(|name| Name::parse(&name).ok());
-    bridge.say(place, by_guest(room, text, name)?).await?;
+    bridge.say(place, by_guest(request, room, text, name)?).await?;
     Ok(())
 }
 

@@ -50,12 +50,13 @@ pub(super) async fn post(
         }
         (id, key) => id.or(key),
     };
+    let from = asked::address(&request);
     let saying = match speaker {
         Some(session) => {
             let id = id.map_or_else(new_id, Ok)?;
-            Saying { room, text: said.text, reply_to: said.reply_to, session, name: said.name, id }
+            Saying { room, text: said.text, reply_to: said.reply_to, session, name: said.name, id, from }
         }
-        None => Saying::guest(room, said.text, said.reply_to, said.name, id)?,
+        None => Saying::guest(room, said.text, said.reply_to, said.name, id, from)?,
     };
     Ok(stored(&bridge.say(place, saying).await?))
 }
@@ -125,6 +126,11 @@ pub(super) fn named(name: &str) -> Result<Name, Problem> {
 }
 
 /// What a guest says without a key.
-pub(super) fn by_guest(room: RoomName, text: String, name: Option<Name>) -> Result<Saying, Problem> {
-    Ok(Saying::guest(room, text, None, name, None)?)
+pub(super) fn by_guest(
+    request: &HttpRequest,
+    room: RoomName,
+    text: String,
+    name: Option<Name>,
+) -> Result<Saying, Problem> {
+    Ok(Saying::guest(room, text, None, name, None, asked::address(request))?)
 }

@@ -50,7 +50,7 @@ pub(super) async fn begin(
     // What is refused here need not be asked there.
     ClientMessage::parse(&hello)?;
     let bridge = Arc::clone(&bridge);
-    let (user, welcome) = session::begin(&bridge, hello).await?;
+    let (user, welcome) = session::begin(&bridge, hello, asked::address(&request)).await?;
     let path = request.uri().path().trim_end_matches('/');
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, format!("{path}/{user}")))

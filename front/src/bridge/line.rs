@@ -154,7 +154,7 @@ async fn run(line: Arc<Line>, back: Back, mut questions: mpsc::Receiver<Question
                 () = line.changed.notified() => continue,
             }
         }
-        match upstream::open(&back).await {
+        match upstream::open(&back, None).await {
             Ok((speaking, hearing)) => {
                 line.away.store(false, Ordering::Relaxed);
                 let talk = Talk { line: &line, asked: Mutex::default() };

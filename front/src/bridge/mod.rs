@@ -244,9 +244,9 @@ impl Bridge {
         let saying = match session {
             Some(session) => {
                 let id = id.map_or_else(new_id, Ok)?;
-                Saying { room, text, reply_to: None, session, name, id }
+                Saying { room, text, reply_to: None, session, name, id, from: None }
             }
-            None => Saying::guest(room, text, None, name, id)?,
+            None => Saying::guest(room, text, None, name, id, None)?,
         };
         self.say(self.post()?, saying).await
     }

@@ -1,6 +1,6 @@
 //! Saying one thing as one person: a connection for as long as that takes, which nobody in the room sees.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -38,6 +38,8 @@ pub struct Saying {
     pub name: Option<Name>,
     /// The key under which it is stored once.
     pub id: MessageId,
+    /// From where, as far as that is known.
+    pub from: Option<IpAddr>,
 }
 
 impl Saying {
@@ -52,6 +54,7 @@ impl Saying {
         reply_to: Option<u64>,
         name: Option<Name>,
         id: Option<MessageId>,
+        from: Option<IpAddr>,
     ) -> Result<Self, Box<ErrorBody>> {
         let (session, id) = match id {
             Some(id) => {
@@ -68,7 +71,7 @@ impl Saying {
             None => (random_word()?, new_id()?),
         };
         let session = SessionToken::parse(&session).map_err(|_| no_word())?;
-        Ok(Self { room, text, reply_to, session, name, id })
+        Ok(Self { room, text, reply_to, session, name, id, from })
     }
 }
 
@@ -92,7 +95,7 @@ fn no_word() -> Box<ErrorBody> {
 
 /// Says it, again where the connection was lost in between: it has the same `id` each time, and is stored once.
 pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<ErrorBody>> {
-    let Saying { room, text, reply_to, session, name, id } = saying;
+    let Saying { room, text, reply_to, session, name, id, from } = saying;
     let mut send = json!({ "type": "send", "id": id, "room": room, "text": text });
     if let Some(seq) = reply_to {
         send["reply_to"] = (*seq).into();
@@ -116,7 +119,7 @@ pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<Error
     let mut backoff = Backoff::default();
     let mut said = false;
     loop {
-        match upstream::open(back).await {
+        match upstream::open(back, *from).await {
             Ok((mut speaking, mut hearing)) => {
                 let in_doubt = std::mem::replace(&mut said, true);
                 let attempt = timeout(PATIENCE, attempt(&mut speaking, &mut hearing, &lines, join_id, id.as_str()));
@@ -161,7 +164,10 @@ async fn attempt(
     id: &str,
 ) -> Option<Result<Bytes, Box<ErrorBody>>> {
     for line in lines {
-        speaking.say(line.clone()).await.ok()?;
+        if speaking.say(line.clone()).await.is_err() {
+            // Back may have said why it ended the connection.
+            break;
+        }
     }
     loop {
         let text = match hearing.hear().await {
@@ -229,7 +235,7 @@ mod tests {
     fn guest(room: &str, text: &str, name: Option<&str>, id: Option<&str>) -> (String, String) {
         let room = RoomName::parse(room).unwrap();
         let (name, id) = (name.map(|name| Name::parse(name).unwrap()), id.map(|id| MessageId::parse(id).unwrap()));
-        let saying = Saying::guest(room, text.to_owned(), None, name, id).unwrap();
+        let saying = Saying::guest(room, text.to_owned(), None, name, id, None).unwrap();
         (saying.session.as_str().to_owned(), saying.id.as_str().to_owned())
     }
 

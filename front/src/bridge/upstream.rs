@@ -3,7 +3,7 @@
 //!
 //! Reading and writing are two halves that are driven side by side: back does not read from who does not read.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{
@@ -72,15 +72,20 @@ pub(crate) struct Speaking(SplitSink<Socket, Message>);
 /// The half that reads, and answers pings by that.
 pub(crate) struct Hearing(SplitStream<Socket>);
 
-/// Opens a `chat.v1` connection on which nothing has been said yet.
+/// Opens a `chat.v1` connection on which nothing has been said yet; `visitor` is the address of the one for whom it is,
+/// where it is for one alone.
 ///
 /// # Errors
 /// When back cannot be reached in time, or does not speak `chat.v1`.
-pub(crate) async fn open(back: &Back) -> Result<(Speaking, Hearing), Away> {
+pub(crate) async fn open(back: &Back, visitor: Option<IpAddr>) -> Result<(Speaking, Hearing), Away> {
     let opening = async {
         let stream = back.dial().await?;
         let mut request = format!("{}/", back.url()).into_client_request().map_err(Box::new)?;
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
+        // As for connections that are passed on: a ban by address has to reach whoever comes this way.
+        if let Some(address) = visitor.and_then(|visitor| HeaderValue::from_str(&visitor.to_string()).ok()) {
+            request.headers_mut().insert("X-Forwarded-For", address);
+        }
         let config = WebSocketConfig::default()
             .max_message_size(Some(TEXT_BYTES))
             .max_frame_size(Some(TEXT_BYTES))

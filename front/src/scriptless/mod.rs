@@ -112,6 +112,7 @@ pub(crate) async fn post(request: HttpRequest, payload: web::Payload, bridge: we
             session,
             name,
             id,
+            from: Some(asked.address),
         });
         let answer = match saying {
             Some(saying) => bridge.say(place, saying).await,
@@ -183,6 +184,22 @@ fn age(asked: &Asked<'_>, ms: u64) -> String {
     }
 }
 
+/// What a moderator imposed: what, for how long, and why.
+fn imposed(asked: &Asked<'_>, error: &ErrorBody) -> String {
+    let minutes = error.retry_after_ms.unwrap_or_default().div_ceil(60_000);
+    let time = match minutes {
+        0..120 => asked.say("for_minutes", &[("n", &minutes.to_string())]),
+        120..2_880 => asked.say("for_hours", &[("n", &minutes.div_ceil(60).to_string())]),
+        _ => asked.say("for_days", &[("n", &minutes.div_ceil(1_440).to_string())]),
+    };
+    let what = match error.code {
+        ErrorCode::Muted => asked.say("silenced_for", &[("time", &time)]),
+        _ => asked.say("shut_out_for", &[("time", &time)]),
+    };
+    let why = error.reason.as_ref().map(|reason| asked.say("moderator_reason", &[("why", reason.as_str())]));
+    [asked.say("not_sent", &[]), what].into_iter().chain(why).collect::<Vec<_>>().join(" ")
+}
+
 /// A refusal as a status and a sentence.
 fn problem(asked: &Asked<'_>, error: &ErrorBody) -> (StatusCode, String) {
     let (status, key) = match error.code {
@@ -190,7 +207,8 @@ fn problem(asked: &Asked<'_>, error: &ErrorBody) -> (StatusCode, String) {
         ErrorCode::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "error_rate_limited"),
         ErrorCode::RoomLimit => (StatusCode::SERVICE_UNAVAILABLE, "error_room_limit"),
         ErrorCode::BadName => (StatusCode::BAD_REQUEST, "error_bad_name"),
-        ErrorCode::Forbidden | ErrorCode::Banned | ErrorCode::Muted => (StatusCode::FORBIDDEN, "stop_4003"),
+        ErrorCode::Forbidden => (StatusCode::FORBIDDEN, "stop_4003"),
+        ErrorCode::Banned | ErrorCode::Muted => return (StatusCode::FORBIDDEN, imposed(asked, error)),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "error_unavailable"),
     };
     (status, format!("{} {}", asked.say("not_sent", &[]), asked.say(key, &[])))

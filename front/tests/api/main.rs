@@ -12,6 +12,7 @@ mod http;
 mod limits;
 mod lists;
 mod messages;
+mod moderation;
 mod person;
 #[path = "../yard/process.rs"]
 mod process;

@@ -15,6 +15,18 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Says hello at this address, through a proxy that says it comes from there: the first answer.
+    pub(crate) async fn knock(url: &str, there: &str, hello: Value) -> Value {
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static(shared::SUBPROTOCOL));
+        headers.insert("x-forwarded-for", there.parse().unwrap());
+        let (socket, _) = timeout(DEADLINE, connect_async(request)).await.unwrap().unwrap();
+        let mut person = Self { socket };
+        person.send(hello).await;
+        person.until(|_| true).await
+    }
+
     /// Comes into a room and is up to date.
     pub(crate) async fn join(back: &str, name: &str, room: &str) -> Self {
         let mut request = format!("ws://{back}/").into_client_request().unwrap();

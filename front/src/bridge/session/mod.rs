@@ -5,6 +5,7 @@ mod frames;
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -108,18 +109,22 @@ impl Sessions {
     }
 }
 
-/// Begins a session with this `hello`: the user, and the `welcome` as it came.
+/// Begins a session with this `hello`, from this address: the user, and the `welcome` as it came.
 ///
 /// # Errors
 /// `unavailable`, `overloaded`, or what back says to the hello.
-pub(crate) async fn begin(bridge: &Arc<Bridge>, hello: String) -> Result<(UserId, Bytes), Box<ErrorBody>> {
+pub(crate) async fn begin(
+    bridge: &Arc<Bridge>,
+    hello: String,
+    from: Option<IpAddr>,
+) -> Result<(UserId, Bytes), Box<ErrorBody>> {
     let sessions = &bridge.sessions;
     let seat = Arc::clone(&sessions.seats).try_acquire_owned().map_err(|_| {
         let error = overloaded("there are too many sessions over HTTP");
         Box::new(error.limit(sessions.most as u64))
     })?;
     let (answer, answered) = oneshot::channel();
-    let run = open(Arc::clone(bridge), hello, seat, answer);
+    let run = open(Arc::clone(bridge), hello, from, seat, answer);
     bridge.spawn(run);
     answered.await.unwrap_or_else(|_| Err(unavailable()))
 }
@@ -128,11 +133,12 @@ pub(crate) async fn begin(bridge: &Arc<Bridge>, hello: String) -> Result<(UserId
 async fn open(
     bridge: Arc<Bridge>,
     hello: String,
+    from: Option<IpAddr>,
     seat: OwnedSemaphorePermit,
     answer: oneshot::Sender<Result<(UserId, Bytes), Box<ErrorBody>>>,
 ) {
     let sessions = &bridge.sessions;
-    let greeting = timeout(PATIENCE, greet(&sessions.back, hello)).await.unwrap_or_else(|_| Err(unavailable()));
+    let greeting = timeout(PATIENCE, greet(&sessions.back, hello, from)).await.unwrap_or_else(|_| Err(unavailable()));
     let (speaking, hearing, welcome, welcomed) = match greeting {
         Ok(greeted) => greeted,
         Err(error) => {
@@ -171,8 +177,12 @@ async fn open(
 }
 
 /// Says hello and waits for the welcome.
-async fn greet(back: &Back, hello: String) -> Result<(Speaking, Hearing, Bytes, Welcomed), Box<ErrorBody>> {
-    let (mut speaking, mut hearing) = upstream::open(back).await.map_err(|error| {
+async fn greet(
+    back: &Back,
+    hello: String,
+    from: Option<IpAddr>,
+) -> Result<(Speaking, Hearing, Bytes, Welcomed), Box<ErrorBody>> {
+    let (mut speaking, mut hearing) = upstream::open(back, from).await.map_err(|error| {
         tracing::debug!(%error, "back cannot be reached");
         unavailable()
     })?;
@@ -213,10 +223,15 @@ impl Session {
         idle: Duration,
     ) {
         let end = tokio::select! {
-            end = self.hear(&mut hearing) => end,
+            end = self.hear(&mut hearing) => Some(end),
             () = speak(&mut speaking, &mut said) => None,
-            () = self.until_idle(idle) => None,
-            () = self.over.cancelled() => None,
+            () = self.until_idle(idle) => Some(None),
+            () = self.over.cancelled() => Some(None),
+        };
+        let end = match end {
+            Some(end) => end,
+            // Who is sent away notices when speaking, but why stands in what is still to be heard.
+            None => timeout(GOODBYE, self.hear(&mut hearing)).await.unwrap_or_default(),
         };
         let (code, reason) = end.unwrap_or((LOST, "lost".to_owned()));
         self.frames().end(End { code, reason });
