@@ -14,6 +14,7 @@ pub mod pages;
 mod relay;
 mod routes;
 mod scriptless;
+pub mod theme;
 mod visitor;
 pub mod words;
 

@@ -8,6 +8,7 @@ use tera::{Context, Tera};
 use crate::{
     base::BasePath,
     host::BackUrl,
+    theme::Theme,
     words::{Lang, Words},
 };
 
@@ -26,6 +27,8 @@ pub struct Pages {
 pub struct Reader<'a> {
     /// The language to speak.
     pub lang: Lang,
+    /// Light or dark.
+    pub theme: Theme,
     /// Where this reader's browser finds the chat server.
     pub back: &'a BackUrl,
     /// The path of the page, for the language switch. Percent-encoded.
@@ -102,6 +105,7 @@ impl Pages {
             ("live.html", include_str!("../templates/live.html")),
             ("said.html", include_str!("../templates/said.html")),
             ("problem.html", include_str!("../templates/problem.html")),
+            ("themes.html", include_str!("../templates/themes.html")),
         ])?;
         Ok(Self { tera, words: Words::load()?, base })
     }
@@ -191,6 +195,11 @@ impl Pages {
         let mut context = Context::new();
         context.insert("lang", reader.lang.tag());
         context.insert("words", words);
+        let (dark, light) = reader.theme.media();
+        context.insert("dark_media", dark);
+        context.insert("light_media", light);
+        context.insert("schemes", reader.theme.schemes());
+        context.insert("theme", reader.theme.tag());
         context.insert("back", &back);
         context.insert("base", self.base.as_str());
         context.insert("path", reader.path);

@@ -15,15 +15,16 @@ use crate::{
     pages::{Field, Form, Pages, Reader},
     relay,
     scriptless::{self, Guest},
+    theme::{self, Theme},
     visitor::Visitor,
-    words::{COOKIE, Lang},
+    words::{self, Lang},
 };
 
 /// What stays readable in the address of a room: the unreserved characters of RFC 3986, 2.3.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// How long the switch's choice of language holds: a year, in seconds.
-const LANG_SECONDS: u32 = 365 * 24 * 60 * 60;
+/// How long the choice of a switch holds: a year, in seconds.
+const CHOICE_SECONDS: u32 = 365 * 24 * 60 * 60;
 
 /// Puts every page at its address.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
@@ -69,7 +70,9 @@ pub(crate) struct Asked<'a> {
     secure: bool,
     expected: bool,
     lang: Lang,
-    switched: bool,
+    theme: Theme,
+    /// What a switch chose by this request: the cookies' names and values.
+    chosen: Vec<(&'static str, &'static str)>,
 }
 
 impl<'a> Asked<'a> {
@@ -84,12 +87,19 @@ impl<'a> Asked<'a> {
             .or_else(|| Lang::of_cookie(field(header::COOKIE)))
             .or_else(|| Lang::of_accept(field(header::ACCEPT_LANGUAGE)))
             .unwrap_or(Lang::En);
-        Some(Self { request, pages, back, address, secure, expected, lang, switched: switch.is_some() })
+        let theme_switch = query(request, "theme").as_deref().and_then(Theme::of_tag);
+        let theme = theme_switch.or_else(|| Theme::of_cookie(field(header::COOKIE))).unwrap_or_default();
+        let chosen = [
+            switch.map(|lang| (words::COOKIE, lang.tag())),
+            theme_switch.map(|theme| (theme::COOKIE, theme.tag())),
+        ];
+        let chosen = chosen.into_iter().flatten().collect();
+        Some(Self { request, pages, back, address, secure, expected, lang, theme, chosen })
     }
 
     pub(crate) fn reader(&self) -> Reader<'_> {
         let scripted = self.names_its_destination() || self.field(&header::USER_AGENT).starts_with("Mozilla/");
-        Reader { lang: self.lang, back: &self.back, path: self.request.path(), scripted }
+        Reader { lang: self.lang, theme: self.theme, back: &self.back, path: self.request.path(), scripted }
     }
 
     /// Whether the browser says what a page is asked for: a window or a frame. Those that do know frames; they do it only
@@ -141,13 +151,13 @@ impl<'a> Asked<'a> {
         format!("{}/r/{}", self.pages.base(), utf8_percent_encode(room.as_str(), SEGMENT))
     }
 
-    /// `no-store`, and the choice of language where the switch made one.
+    /// `no-store`, and the choice of language or colours where a switch made one.
     fn headers(&self, mut response: HttpResponseBuilder) -> HttpResponseBuilder {
         response.insert_header((header::CACHE_CONTROL, "no-store"));
-        if self.switched {
-            let (tag, path) = (self.lang.tag(), self.pages.base().of_cookies());
-            let cookie = format!("{COOKIE}={tag}; Path={path}; Max-Age={LANG_SECONDS}; SameSite=Lax");
-            response.insert_header((header::SET_COOKIE, cookie));
+        for (name, value) in &self.chosen {
+            let path = self.pages.base().of_cookies();
+            let cookie = format!("{name}={value}; Path={path}; Max-Age={CHOICE_SECONDS}; SameSite=Lax");
+            response.append_header((header::SET_COOKIE, cookie));
         }
         response
     }

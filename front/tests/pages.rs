@@ -386,6 +386,25 @@ async fn assets_are_asked_for_again_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn the_colours_are_the_readers() {
+    let server = TestServer::start();
+    let night = |answer: &Answer| {
+        let media = answer.body.split("dark.css\" media=\"").nth(1).and_then(|rest| rest.split('"').next());
+        media.expect("the colours of the night").to_owned()
+    };
+    assert_eq!(night(&server.get("/").await), "(prefers-color-scheme: dark)");
+    assert_eq!(night(&server.ask("GET", "/r/dev", "Cookie: theme=dark\r\n").await), "all");
+    let switched = server.ask("GET", "/?theme=light&lang=ko", "Cookie: theme=dark\r\n").await;
+    assert_eq!(night(&switched), "not all");
+    assert!(switched.body.contains(r#"<meta name="color-scheme" content="light">"#));
+    let cookies: BTreeSet<_> = switched.field("set-cookie").lines().collect();
+    let kept = |what: &str| format!("{what}; Path=/; Max-Age=31536000; SameSite=Lax");
+    assert_eq!(cookies, BTreeSet::from([&*kept("lang=ko"), &*kept("theme=light")]));
+    let nonsense = server.ask("GET", "/?theme=%0D%0AX:1", "Cookie: theme=<b>\r\n").await;
+    assert_eq!((nonsense.field("set-cookie"), &*night(&nonsense)), ("", "(prefers-color-scheme: dark)"));
+}
+
+#[tokio::test]
 async fn the_language_is_the_readers() {
     let server = TestServer::start();
     let lang = |answer: Answer| answer.field("content-language").to_owned();

@@ -4,6 +4,7 @@ import { createConnection } from './connection.js';
 import { byId } from './dom.js';
 import { createRooms } from './rooms.js';
 import { rememberedName, rememberName } from './session.js';
+import { createTheme } from './theme.js';
 import { hello } from './wire.js';
 import { t } from './words.js';
 
@@ -14,6 +15,7 @@ name.value ||= rememberedName();
 // Storage that belongs to this tab carries the name; the address stays free of it and can be shared.
 byId('join').form.addEventListener('submit', () => rememberName(name.value.trim()));
 
+createTheme();
 note.textContent = t('rooms_waiting');
 const connection = createConnection({
   // Looks without coming in: no room, no name, no session kept.

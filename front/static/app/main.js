@@ -24,6 +24,7 @@ import { createStatus } from './status.js';
 import { tab } from './storage.js';
 import { createStore } from './store.js';
 import { createStrays, outboxKey } from './strays.js';
+import { createTheme } from './theme.js';
 import { dayOf } from './time.js';
 import { Timeline } from './timeline.js';
 import { createTyping } from './typing.js';
@@ -297,6 +298,7 @@ byId('copy').addEventListener('click', async () => {
   store.set({ day: dayOf(Date.now()) });
   setTimeout(atMidnight, new Date().setHours(24, 0, 1, 0) - Date.now());
 })();
+createTheme();
 createDrawers([
   { button: 'open-rooms', side: 'rooms-side' },
   { button: 'open-people', side: 'people-side' },

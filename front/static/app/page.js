@@ -16,10 +16,11 @@ function read() {
   return JSON.parse(element?.textContent ?? '{}');
 }
 
-// A cookie remembers the switch of language by now; a link that is passed on should not carry it.
+// Cookies remember the switches of language and colours by now; a link that is passed on should not carry them.
 const address = new URL(location.href);
-if (address.searchParams.has('lang')) {
+if (address.searchParams.has('lang') || address.searchParams.has('theme')) {
   address.searchParams.delete('lang');
+  address.searchParams.delete('theme');
   history.replaceState(history.state, '', address);
 }
 
