@@ -206,6 +206,11 @@ export function createConnection({ hello, onMessage, onLink }) {
   document.addEventListener('visibilitychange', () => {
     if (!document.hidden) wake();
   });
+  // A tab that was put to sleep, or brought back by the Back button as it was, may hold a link that died meanwhile.
+  document.addEventListener('resume', wake);
+  addEventListener('pageshow', ({ persisted }) => {
+    if (persisted) wake();
+  });
 
   return {
     connect,

@@ -1,4 +1,5 @@
-// Says how the link is: one word that is always there, and a banner when an interruption lasts.
+// Says how the link is: one word that is always there, and a banner when an interruption lasts. The word is what screen
+// readers hear: it changes once for each interruption that lasts, and the seconds count beside it, unheard.
 
 import { byId } from './dom.js';
 import { page } from './page.js';
@@ -39,38 +40,49 @@ export function createStatus({ onRetry }) {
   let news = '';
   let newsTimer = 0;
   let ticker = 0;
+  let opened = false;
+
+  /** Writing the same text again would be announced again. @param {string} id @param {string} text */
+  function set(id, text) {
+    if (byId(id).textContent !== text) byId(id).textContent = text;
+  }
 
   byId('retry-now').addEventListener('click', onRetry);
 
+  /** Whether an interruption is somebody's business. */
+  const lasts = () => link !== null && link.phase !== 'open' && (link.stop !== null || Date.now() - link.since >= BANNER_AFTER_MS);
+
   function word() {
     if (link?.phase === 'open') return news || t('open');
-    return link?.phase === 'closed' ? t('closed') : t('connecting');
+    if (lasts()) return t('closed');
+    return opened ? t('open') : t('connecting');
   }
 
   function draw() {
     if (!link) return;
     status.dataset.state = link.phase;
-    // Writing the same text again would be announced again.
-    if (status.textContent !== word()) status.textContent = word();
+    set('status', word());
 
-    const { stop, since, retryAt, failures, way } = link;
+    const { stop, retryAt, failures, way } = link;
     const badge = byId('way');
     [badge.textContent, badge.title] = link.phase === 'open' ? WAYS[way]() : ['', ''];
     badge.dataset.way = way;
-    banner.hidden = link.phase === 'open' || (!stop && Date.now() - since < BANNER_AFTER_MS);
+    banner.hidden = !lasts();
     if (banner.hidden) return;
-    byId('banner-why').textContent = stop
-      ? STOPS[stop.code]?.() ?? t('stop_other', { code: String(stop.code) })
-      : t('lost');
+    // The end of all attempts is an alarm; that there will be another is none.
+    if (stop) byId('banner-why').setAttribute('role', 'alert');
+    else byId('banner-why').removeAttribute('role');
+    set('banner-why', stop ? STOPS[stop.code]?.() ?? t('stop_other', { code: String(stop.code) }) : t('lost'));
     const seconds = Math.ceil((retryAt - Date.now()) / 1000);
-    byId('banner-when').textContent = stop ? '' : seconds > 0 ? t('retry_in', { n: seconds }) : t('retrying');
-    byId('banner-hint').textContent = !stop && failures >= HINT_AFTER ? t('unreachable', { back: page.back }) : '';
+    set('banner-when', stop ? '' : seconds > 0 ? t('retry_in', { n: seconds }) : t('retrying'));
+    set('banner-hint', !stop && failures >= HINT_AFTER ? t('unreachable', { back: page.back }) : '');
   }
 
   return {
     /** @param {import('./connection.js').Link} now */
     show(now) {
       link = now;
+      opened ||= now.phase === 'open';
       clearInterval(ticker);
       if (now.phase !== 'open' && !now.stop) ticker = setInterval(draw, 250);
       draw();
