@@ -11,6 +11,7 @@ import { createDrawers } from './drawers.js';
 import { createMessages } from './messages.js';
 import { Outbox } from './outbox.js';
 import { page } from './page.js';
+import { createPager } from './pager.js';
 import { createPast } from './past.js';
 import { drawPeople } from './people.js';
 import { createRooms } from './rooms.js';
@@ -57,7 +58,15 @@ const outbox = new Outbox(tab, outboxKey(room), changed);
 
 const announcer = createAnnouncer();
 const status = createStatus({ onRetry: () => connection.retryNow() });
-const scroll = createScroll({ scroller: byId('scroller'), list: byId('messages'), button: byId('below') });
+const scroll = createScroll({
+  scroller: byId('scroller'),
+  list: byId('messages'),
+  button: byId('below'),
+  isCut: () => timeline.isCut,
+  onEnd: () => past.toEnd(),
+  onBottom: () => {},
+});
+const pager = createPager({ scroller: byId('scroller'), list: byId('messages'), older: byId('older') });
 const connection = createConnection({
   hello: () => hello({
     name: rememberedName() || undefined,
@@ -105,7 +114,7 @@ const messages = createMessages({
   list: byId('messages'),
   me: () => store.get().me,
   link: store.get,
-  onLoadGap: past.fill,
+  onLoadGap: (gap, row) => past.fill(gap, scroll.isAbove(row)),
   onOwn,
 });
 const composer = createComposer({
@@ -116,7 +125,7 @@ const composer = createComposer({
     outbox.add(text);
     typing.sent();
     sender.pump();
-    scroll.toBottom();
+    void scroll.toBottom();
   },
   onType: () => typing.typed(),
 });
@@ -259,13 +268,20 @@ async function changeName(event) {
 }
 
 store.watch(['revision', 'me', 'inside', 'waitUntil', 'day'], ({ me, inside, waitUntil }) => {
-  // Who reads above the end keeps what is there, but not without end.
-  timeline.trim(scroll.atBottom ? MOST_ROWS : 2 * MOST_ROWS);
-  const rows = makeRows(timeline.items, outbox.entries, me, `${inside}${waitUntil}`);
+  const reader = scroll.atBottom ? undefined : scroll.rows().map((row) => messages.rowOf(row)?.item).find((item) => item?.kind === 'message');
+  const make = () => makeRows(timeline.items, outbox.entries, me, `${inside}${waitUntil}`);
+  timeline.trim(MOST_ROWS, reader);
+  let rows = make();
+  // Days and what is still to be sent are rows too.
+  if (rows.length > MOST_ROWS) {
+    timeline.trim(Math.max(MOST_ROWS / 2, timeline.items.length - (rows.length - MOST_ROWS)), reader);
+    rows = make();
+  }
   scroll.around(() => {
     byId('older').hidden = !timeline.hasOlder;
     messages.draw(rows);
   });
+  pager.look(timeline.items[0]?.epoch === timeline.epoch);
 });
 store.watch(['revision', 'synced'], ({ synced }) => {
   byId('empty').hidden = !synced || timeline.items.length > 0 || outbox.entries.length > 0;
@@ -276,11 +292,7 @@ store.watch(['me'], ({ me }) => {
   if (document.activeElement !== byId('my-name')) byId('my-name').value = me.name;
 });
 
-byId('older').addEventListener('click', async () => {
-  byId('older').disabled = true;
-  await past.older();
-  byId('older').disabled = false;
-});
+byId('older').addEventListener('click', past.older);
 byId('name-form').addEventListener('submit', changeName);
 // Readable for people, and still the address: only what is not ASCII is decoded.
 byId('here').textContent = location.origin + location.pathname.replace(/(%[89a-f][0-9a-f])+/gi, decodeURIComponent);

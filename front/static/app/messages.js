@@ -12,12 +12,14 @@ import { t } from './words.js';
  * @param {HTMLElement} options.list
  * @param {() => { user: string, name: string }} options.me
  * @param {() => { inside: boolean, waitUntil: number }} options.link
- * @param {(gap: any) => Promise<void>} options.onLoadGap
+ * @param {(gap: any, row: Element) => Promise<unknown>} options.onLoadGap
  * @param {(action: 'retry' | 'edit' | 'delete', id: string) => void} options.onOwn
  */
 export function createMessages({ list, me, link, onLoadGap, onOwn }) {
   /** @type {Map<string, { look: string, element: HTMLElement }>} */
   const drawn = new Map();
+  /** @type {WeakMap<Element, Row>} */
+  const rowOf = new WeakMap();
 
   /** @param {Row} row */
   function build(row) {
@@ -41,13 +43,14 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
     if (item.reason === 'expired') return el('li', { class: 'mark gap' }, el('span', {}, t('gap_expired', { n })));
     // A hole in a history that is gone cannot be filled any more.
     if (!open) return el('li', { class: 'mark gap' }, el('span', {}, t('gap_count', { n })));
-    const load = el('button', { type: 'button' }, t('load'));
-    load.addEventListener('click', async () => {
-      load.setAttribute('disabled', '');
-      await onLoadGap(item);
-      load.removeAttribute('disabled');
-    });
-    return el('li', { class: 'mark gap' }, el('span', {}, t('gap_count', { n })), load);
+    const cut = item.reason === 'cut';
+    const row = el(
+      'li',
+      { class: `mark gap${cut ? ' cut' : ''}` },
+      el('span', {}, cut ? t('gap_cut', { n }) : t('gap_count', { n })),
+      el('button', { type: 'button', onclick: () => onLoadGap(item, row) }, t('load')),
+    );
+    return row;
   }
 
   /**
@@ -105,6 +108,9 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
   const note = (kind, text) => el('p', { class: kind }, text);
 
   return {
+    /** The row that an element shows. @param {Element} element */
+    rowOf: (element) => rowOf.get(element),
+
     /** @param {Row[]} rows */
     draw(rows) {
       let at = list.firstElementChild;
@@ -114,9 +120,13 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
         let known = drawn.get(row.key);
         if (!known || known.look !== row.look) {
           const element = build(row);
+          rowOf.set(element, row);
           if (known) {
             if (known.element === at) at = element;
+            const focused = known.element.contains(document.activeElement);
             known.element.replaceWith(element);
+            // Whoever presses "load" by keyboard goes on from there.
+            if (focused) element.querySelector('button')?.focus({ preventScroll: true });
           }
           known = { look: row.look, element };
           drawn.set(row.key, known);

@@ -54,9 +54,9 @@ export function makeRows(items, own, me, mood) {
       rows.push({ key, look: `${first}${item.version}`, kind: 'message', first, item });
     } else {
       before = null;
-      const key = `${item.kind}:${item.epoch}:${item.seq}`;
+      const key = item.kind === 'gap' ? `gap:${item.id}` : `epoch:${item.epoch}:${item.seq}`;
       const open = item.epoch === epoch;
-      const look = item.kind === 'gap' ? `${item.to}${item.reason}${open}` : '';
+      const look = item.kind === 'gap' ? `${item.seq}-${item.to}${item.reason}${open}` : '';
       rows.push({ key, look, kind: item.kind, item, open });
     }
   }

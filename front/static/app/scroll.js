@@ -11,48 +11,69 @@ const BOTTOM_PX = 30;
  * @param {HTMLElement} options.scroller
  * @param {HTMLElement} options.list
  * @param {HTMLButtonElement} options.button
+ * @param {() => boolean} options.isCut Whether the end of the list is not the end of what was said.
+ * @param {() => Promise<boolean>} options.onEnd Brings the end; says whether it did.
+ * @param {() => void} options.onBottom The reader has come to the bottom, or left it.
  */
-export function createScroll({ scroller, list, button }) {
+export function createScroll({ scroller, list, button, isCut, onEnd, onBottom }) {
   let atBottom = true;
   let below = 0;
 
-  function toBottom() {
+  async function toBottom() {
+    if (isCut() && !(await onEnd())) return;
+    set(true);
     scroller.scrollTop = scroller.scrollHeight;
-    atBottom = true;
+  }
+
+  /** @param {boolean} now */
+  function set(now) {
+    const was = atBottom;
+    atBottom = now;
     show();
+    if (was !== now) onBottom();
   }
 
   function show() {
     if (atBottom) below = 0;
     button.hidden = atBottom;
-    button.textContent = below ? t('new_below', { n: below }) : t('to_bottom');
+    const text = below ? t('new_below', { n: below }) : t('to_bottom');
+    if (button.textContent !== text) button.textContent = text;
     button.classList.toggle('fresh', below > 0);
   }
 
-  scroller.addEventListener('scroll', () => {
-    const was = atBottom;
-    atBottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight <= BOTTOM_PX;
-    if (was !== atBottom) show();
-  });
-  button.addEventListener('click', () => {
-    toBottom();
+  function look() {
+    const now = !isCut() && scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight <= BOTTOM_PX;
+    if (now !== atBottom) set(now);
+  }
+
+  scroller.addEventListener('scroll', look);
+  button.addEventListener('click', async () => {
+    await toBottom();
     scroller.focus({ preventScroll: true });
   });
   // A keyboard that slides in, or a window that changes, must not take the reader from the bottom.
   new ResizeObserver(() => {
-    if (atBottom) toBottom();
+    if (atBottom) void toBottom();
   }).observe(scroller);
 
-  /** The rows that can be seen, and where. Several, because a change may make the first of them anew. */
-  function anchors() {
+  /** The rows that can be seen, and where. The list is in order, so the first is found by halving. */
+  function seen() {
     const { top, bottom } = scroller.getBoundingClientRect();
-    const seen = [];
-    for (const row of list.children) {
-      const box = row.getBoundingClientRect();
-      if (box.top > bottom) break;
-      if (box.bottom > top) seen.push({ row, offset: box.top });
+    const rows = list.children;
+    let [from, to] = [0, rows.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (rows[middle].getBoundingClientRect().bottom > top) to = middle;
+      else from = middle + 1;
     }
-    return seen;
+    const found = [];
+    for (; from < rows.length; from += 1) {
+      const row = /** @type {HTMLElement} */ (rows[from]);
+      const box = row.getBoundingClientRect();
+      if (box.top >= bottom) break;
+      found.push({ row, offset: box.top, away: Math.abs(box.top + box.bottom - top - bottom) });
+    }
+    return found;
   }
 
   return {
@@ -62,6 +83,26 @@ export function createScroll({ scroller, list, button }) {
 
     toBottom,
 
+    /** The reader is led elsewhere: what comes in between does not take them to the bottom. */
+    leave() {
+      atBottom = false;
+    },
+
+    /** Brings a row to the middle. @param {HTMLElement} row */
+    show(row) {
+      row.scrollIntoView({ block: 'center' });
+      look();
+    },
+
+    /** The rows that can be seen, from above. */
+    rows: () => seen().map(({ row }) => row),
+
+    /** Whether an element is in the upper half of what can be seen, or above it. @param {Element} element */
+    isAbove(element) {
+      const { top, bottom } = scroller.getBoundingClientRect();
+      return element.getBoundingClientRect().top < (top + bottom) / 2;
+    },
+
     /** So many messages of others came. @param {number} n */
     arrived(n) {
       if (!atBottom) below += n;
@@ -69,12 +110,13 @@ export function createScroll({ scroller, list, button }) {
 
     /** Changes the list without moving what is read. @param {() => void} change */
     around(change) {
-      if (atBottom) {
+      if (atBottom && !isCut()) {
         change();
-        toBottom();
+        void toBottom();
         return;
       }
-      const before = anchors();
+      // What is in the middle is what is read. Several, because a change may make the first of them anew.
+      const before = seen().sort((a, b) => a.away - b.away);
       change();
       const kept = before.find(({ row }) => row.isConnected);
       if (kept) scroller.scrollTop += kept.row.getBoundingClientRect().top - kept.offset;

@@ -1,11 +1,13 @@
 // What is known of a room's log: messages by `seq`, the holes between them, and the lines where a new history began.
-// Pure; it decides what is new, what is a repetition and what is missing.
+// Pure; it decides what is new, what is a repetition and what is missing. In the present history every `seq` from the first
+// item to `last` is either a message or in a hole: pages from anywhere fit in, and what is dropped leaves a hole (`cut`).
 
 /**
  * @typedef {{ room: string, seq: number, user: string, name: string, text: string, at: number, edits?: number,
  *   deletes?: number }} WireMessage
  * @typedef {WireMessage & { kind: 'message', epoch: string, version: number, edited?: boolean, deleted?: boolean }} Said
- * @typedef {{ kind: 'gap', epoch: string, seq: number, to: number, reason: string }} Gap
+ * @typedef {{ kind: 'gap', id: number, epoch: string, seq: number, to: number, reason: string }} Gap `cut`: not loaded, or no
+ *   longer; other reasons are the server's.
  * @typedef {{ kind: 'epoch', epoch: string, seq: number }} NewEpoch
  * @typedef {Said | Gap | NewEpoch} Item
  */
@@ -20,6 +22,8 @@ export class Timeline {
   first = 1;
   /** A first look was promised and nothing of it has come yet. */
   #waiting = false;
+  /** Holes made so far: one keeps its number while it shrinks. */
+  #holes = 0;
 
   /** What to ask for on joining. @param {number} firstLook */
   position(firstLook) {
@@ -50,11 +54,14 @@ export class Timeline {
    */
   message(message) {
     if (message.seq <= this.last) return false;
-    // The server announces every hole; one that it did not is still not hidden.
-    if (this.last && message.seq > this.last + 1) this.#hole(this.last + 1, message.seq - 1, 'lost');
+    if (this.isCut) this.#deepen(message.seq);
+    else {
+      // The server announces every hole; one that it did not is still not hidden.
+      if (this.last && message.seq > this.last + 1) this.#hole(this.last + 1, message.seq - 1, 'lost');
+      this.items.push(this.#said(message));
+    }
     this.#waiting = false;
     this.last = message.seq;
-    this.items.push(this.#said(message));
     this.#amend(message);
     return true;
   }
@@ -62,7 +69,8 @@ export class Timeline {
   /** @param {{ from: number, to: number, reason: string }} gap */
   gap({ from, to, reason }) {
     if (reason === 'epoch' || to <= this.last) return;
-    this.#hole(Math.max(from, this.last + 1), to, reason);
+    if (this.isCut) this.#deepen(to);
+    else this.#hole(Math.max(from, this.last + 1), to, reason);
     this.last = to;
   }
 
@@ -72,17 +80,34 @@ export class Timeline {
     this.last = Math.max(this.last, seq);
   }
 
-  /** The oldest message shown of the current history; 0 when there is none. */
-  get oldest() {
-    return this.items.slice(this.#era()).find((item) => item.kind === 'message')?.seq ?? 0;
+  get hasOlder() {
+    return this.before > this.first;
   }
 
-  get hasOlder() {
-    return this.oldest > this.first;
+  /** Older messages are those before this one: of the current history, or of an emptied view. */
+  get before() {
+    return this.items[this.#era()]?.seq ?? this.last + 1;
+  }
+
+  /** The message with this number in the current history, where it is known. @param {number} seq */
+  find(seq) {
+    const found = this.items.findLast((item) => item.kind === 'message' && item.seq === seq);
+    return found?.epoch === this.epoch ? /** @type {Said} */ (found) : undefined;
+  }
+
+  /** Empties the view. What is there on the server can be loaded again. */
+  clear() {
+    this.items = [];
+  }
+
+  /** Whether a piece of the past is shown without the newest: what is said now only makes the hole below it larger. */
+  get isCut() {
+    const end = this.items.at(-1);
+    return end?.kind === 'gap' && end.reason === 'cut';
   }
 
   /**
-   * Puts a page of history where it belongs.
+   * Puts a page of history where it belongs, wherever that is.
    * @param {{ epoch: string, first: number, messages: WireMessage[] }} page
    * @param {Gap} [filling] The hole that it was asked for.
    */
@@ -90,37 +115,102 @@ export class Timeline {
     if (epoch !== this.epoch || (filling && filling.epoch !== epoch)) return;
     this.first = first;
     const era = this.#era();
-    const items = this.items.slice(era).filter((item) => item !== filling);
-    const known = new Set(items.filter((item) => item.kind === 'message').map((item) => item.seq));
-    const fresh = messages.filter((message) => !known.has(message.seq));
-    items.push(...fresh.map((message) => this.#said(message)));
-    if (filling) {
-      const reached = messages.reduce((most, message) => Math.max(most, message.seq), 0);
-      // Nothing came although something was missing: it is gone for good.
-      if (!messages.length) items.push({ ...filling, reason: 'expired' });
-      else {
-        const begins = messages[0].seq;
-        if (begins > filling.seq) items.push({ ...filling, to: Math.min(begins - 1, filling.to), reason: 'expired' });
-        if (reached < filling.to) items.push({ ...filling, seq: reached + 1 });
-      }
-    }
+    const old = this.items.slice(era);
+    const known = new Set(old.filter((item) => item.kind === 'message').map((item) => item.seq));
+    // What is newer than the newest delivered will still be delivered.
+    const fresh = messages.filter(({ seq }) => seq <= this.last && !known.has(seq)).map((message) => this.#said(message));
+    const items = [...old.flatMap((item) => (item.kind === 'gap' ? this.#left(item, messages, filling) : item)), ...fresh];
     items.sort((a, b) => a.seq - b.seq);
-    this.items = [...this.items.slice(0, era), ...items];
-    for (const item of items) if (item.kind === 'message') this.#amend(item);
+    this.items = [...this.items.slice(0, era), ...this.#joined(items)];
+    const added = new Set(fresh.map(({ seq }) => seq));
+    for (const item of items) {
+      if (item.kind === 'message' && (added.has(item.seq) || added.has(item.edits ?? item.deletes ?? 0))) this.#amend(item);
+    }
   }
 
   /**
-   * Forgets the oldest beyond `most`, so that a tab left open for a week stays small.
-   * @param {number} most
+   * Forgets what is farthest from the reader, so that a tab left open for a week stays small. What goes above is asked for
+   * again as older messages are; what goes below leaves a hole.
+   * @param {number} most Items that stay.
+   * @param {{ epoch: string, seq: number }} [reader] What is read; nothing while that is the end.
    */
-  trim(most) {
-    if (this.items.length <= most) return;
-    this.items = this.items.slice(this.items.length - most);
+  trim(most, reader) {
+    const excess = this.items.length - most;
+    if (excess <= 0) return;
+    const at = reader ? this.items.findIndex(({ epoch, seq }) => epoch === reader.epoch && seq >= reader.seq) : -1;
+    const below = this.items.length - at - Math.ceil(most / 2);
+    // A history that is gone cannot be asked for again: it only goes at the beginning.
+    let dropped = at < this.#era() ? 0 : Math.min(Math.max(below, 0), excess);
+    const kept = this.items.slice(excess - dropped, this.items.length - dropped);
+    // The hole is an item too.
+    if (dropped && kept.pop()) dropped += 1;
+    let from = this.items[this.items.length - dropped]?.seq;
+    const end = this.isCut ? /** @type {Gap} */ (this.items.at(-1)) : null;
+    while (kept.length > 1 && this.#isIdle(kept[0])) kept.shift();
+    this.items = kept;
+    if (!dropped) return;
+    if (this.isCut) from = this.items.pop()?.seq ?? from;
+    this.#hole(from, this.last, 'cut', end?.id);
   }
 
-  /** @param {number} from @param {number} to @param {string} reason */
-  #hole(from, to, reason) {
-    this.items.push({ kind: 'gap', epoch: this.epoch, seq: from, to, reason });
+  /** Whether an item says nothing at the beginning of the list. @param {Item} item */
+  #isIdle(item) {
+    return item.kind === 'epoch' || (item.kind === 'gap' && item.reason === 'cut');
+  }
+
+  /**
+   * What is left of a hole when these messages have come.
+   * @param {Gap} gap @param {WireMessage[]} messages @param {Gap} [filling]
+   * @returns {Gap[]}
+   */
+  #left(gap, messages, filling) {
+    const inside = messages.filter(({ seq }) => seq >= gap.seq && seq <= gap.to);
+    if (!inside.length) {
+      // Nothing came although something was missing: it is gone for good.
+      return [filling?.id === gap.id || gap.to < this.first ? { ...gap, reason: 'expired' } : gap];
+    }
+    const [from, to] = [inside[0].seq, inside[inside.length - 1].seq];
+    const above = { ...gap, id: to < gap.to ? this.#nextHole() : gap.id, to: from - 1 };
+    const kept = Math.max(gap.seq, Math.min(this.first, from));
+    return [
+      { ...above, id: this.#nextHole(), to: kept - 1, reason: 'expired' },
+      { ...above, seq: kept },
+      { ...gap, seq: to + 1 },
+    ].filter((hole) => hole.seq <= hole.to);
+  }
+
+  /** With a hole wherever one piece does not follow the other, and where the last is not the end. @param {Item[]} items */
+  #joined(items) {
+    /** @type {Item[]} */
+    const whole = [];
+    let end = 0;
+    for (const item of items) {
+      if (end && item.seq > end + 1) whole.push(this.#gap(end + 1, item.seq - 1, 'cut'));
+      whole.push(item);
+      end = item.kind === 'gap' ? item.to : item.seq;
+    }
+    if (end && end < this.last) whole.push(this.#gap(end + 1, this.last, 'cut'));
+    return whole;
+  }
+
+  /** The hole at the end reaches farther now. @param {number} to */
+  #deepen(to) {
+    this.items[this.items.length - 1] = { .../** @type {Gap} */ (this.items.at(-1)), to };
+  }
+
+  /** @param {number} from @param {number} to @param {string} reason @param {number} [id] */
+  #hole(from, to, reason, id) {
+    this.items.push(this.#gap(from, to, reason, id));
+  }
+
+  /** @param {number} seq @param {number} to @param {string} reason @param {number} [id] @returns {Gap} */
+  #gap(seq, to, reason, id = this.#nextHole()) {
+    return { kind: 'gap', id, epoch: this.epoch, seq, to, reason };
+  }
+
+  #nextHole() {
+    this.#holes += 1;
+    return this.#holes;
   }
 
   /** @param {WireMessage} message @returns {Said} */

@@ -138,6 +138,31 @@ impl Client {
         self.until("ok").await;
     }
 
+    /// Says several things, and waits until all are stored.
+    pub(crate) async fn say_all(&mut self, texts: &[String]) {
+        for text in texts {
+            let message = json!({ "type": "send", "id": &text[..text.len().min(32)], "text": text });
+            self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
+        }
+        for _ in texts {
+            self.until("ok").await;
+        }
+    }
+
+    /// Answers a message.
+    pub(crate) async fn reply(&mut self, to: u64, text: &str) {
+        let message = json!({ "type": "send", "id": text, "text": text, "reply_to": to });
+        self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
+        self.until("ok").await;
+    }
+
+    /// Joins a room, and says what the server said to that.
+    pub(crate) async fn join_again(&mut self, room: &str) -> Value {
+        let message = json!({ "type": "join", "room": room, "last": 0 });
+        self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
+        self.until("joined").await
+    }
+
     /// Replaces the text of message `seq`, its own, or takes it back.
     pub(crate) async fn change(&mut self, seq: u64, text: Option<&str>) {
         let change = match text {
