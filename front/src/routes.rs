@@ -89,10 +89,8 @@ impl<'a> Asked<'a> {
             .unwrap_or(Lang::En);
         let theme_switch = query(request, "theme").as_deref().and_then(Theme::of_tag);
         let theme = theme_switch.or_else(|| Theme::of_cookie(field(header::COOKIE))).unwrap_or_default();
-        let chosen = [
-            switch.map(|lang| (words::COOKIE, lang.tag())),
-            theme_switch.map(|theme| (theme::COOKIE, theme.tag())),
-        ];
+        let chosen =
+            [switch.map(|lang| (words::COOKIE, lang.tag())), theme_switch.map(|theme| (theme::COOKIE, theme.tag()))];
         let chosen = chosen.into_iter().flatten().collect();
         Some(Self { request, pages, back, address, secure, expected, lang, theme, chosen })
     }

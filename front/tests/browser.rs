@@ -6,6 +6,8 @@
 mod examples;
 #[path = "browser/nginx.rs"]
 mod nginx;
+#[path = "browser/reading.rs"]
+mod reading;
 mod yard;
 
 use serde_json::json;

@@ -3,24 +3,27 @@
 
 import { alarm } from './alarm.js';
 import { createAnnouncer } from './announcer.js';
+import { Comings } from './comings.js';
 import { createComposer } from './composer.js';
 import { createConnection, Refused } from './connection.js';
 import { createCrowd } from './crowd.js';
 import { byId } from './dom.js';
 import { createDrawers } from './drawers.js';
 import { createMessages } from './messages.js';
+import { createNotify } from './notify.js';
 import { Outbox } from './outbox.js';
 import { page } from './page.js';
 import { createPager } from './pager.js';
 import { createPast } from './past.js';
 import { drawPeople } from './people.js';
-import { createRooms } from './rooms.js';
+import { addressOf, createRooms } from './rooms.js';
 import { reasonOf } from './reasons.js';
 import { Roster } from './roster.js';
 import { makeRows } from './rows.js';
 import { createScroll } from './scroll.js';
 import { createSender } from './sender.js';
 import { claim, keep, rememberedName, rememberName } from './session.js';
+import { createShortcuts, stepFrom } from './shortcuts.js';
 import { createStatus } from './status.js';
 import { tab } from './storage.js';
 import { createStore } from './store.js';
@@ -29,6 +32,7 @@ import { createTheme } from './theme.js';
 import { dayOf } from './time.js';
 import { Timeline } from './timeline.js';
 import { createTyping } from './typing.js';
+import { createUnread } from './unread.js';
 import { FIRST_LOOK, hello, join, rename, typing as sayTyping } from './wire.js';
 import { t } from './words.js';
 
@@ -36,6 +40,7 @@ import { t } from './words.js';
 const MOST_ROWS = 1_500;
 
 const room = /** @type {string} */ (page.room);
+const { title } = document;
 const { secret, copied } = await claim();
 let session = secret;
 
@@ -48,9 +53,13 @@ const store = createStore({
   waitUntil: 0,
   day: 0,
   synced: false,
+  unread: 0,
+  line: /** @type {{ epoch: string, seq: number } | null} */ (null),
+  called: false, // by name, or by an answer, in what is unread
 });
 const timeline = new Timeline();
 const roster = new Roster();
+const comings = new Comings();
 const changed = () => store.set({ revision: store.get().revision + 1 });
 // A duplicated tab is somebody else: what its original has still to send is not its own.
 if (copied) for (const key of tab.keys()) if (key.startsWith(outboxKey(''))) tab.removeItem(key);
@@ -64,7 +73,7 @@ const scroll = createScroll({
   button: byId('below'),
   isCut: () => timeline.isCut,
   onEnd: () => past.toEnd(),
-  onBottom: () => {},
+  onBottom: () => unread.look(),
 });
 const pager = createPager({ scroller: byId('scroller'), list: byId('messages'), older: byId('older') });
 const connection = createConnection({
@@ -106,10 +115,23 @@ const crowd = createCrowd({
 });
 const rooms = createRooms({
   list: byId('rooms'),
+  others: byId('others'),
   current: room,
   here: () => roster.count,
+  unread: () => store.get().unread,
   request: connection.request,
+  onList: (_, others) => (byId('others-head').hidden = others === 0),
+  onForget: () => location.assign(`${page.base}/`),
 });
+const unread = createUnread({
+  room,
+  timeline,
+  me: () => store.get().me.user,
+  atBottom: () => scroll.atBottom,
+  request: connection.request,
+  onChange: ({ unread: n, line }) => store.set({ unread: n, line, called: n > 0 && store.get().called }),
+});
+const notify = createNotify({ room, me: () => store.get().me });
 const messages = createMessages({
   list: byId('messages'),
   me: () => store.get().me,
@@ -126,6 +148,7 @@ const composer = createComposer({
     typing.sent();
     sender.pump();
     void scroll.toBottom();
+    unread.spoke();
   },
   onType: () => typing.typed(),
 });
@@ -150,9 +173,12 @@ function onMessage(message) {
 const handlers = {
   /** @param {any} message */
   joined(message) {
-    missed = away && timeline.epoch ? 0 : null;
+    // A link that breaks again before all is told goes on counting.
+    missed = away && timeline.epoch ? missed ?? 0 : null;
     if (away) live = false;
+    if (message.epoch !== timeline.epoch) comings.clear();
     timeline.joined(message);
+    unread.joined(message);
     outbox.seen(timeline.epoch, timeline.last);
     roster.reset(message);
     crowd.changed();
@@ -166,7 +192,9 @@ const handlers = {
     if (!timeline.message(message)) return;
     outbox.seen(timeline.epoch, timeline.last);
     typing.gone(message.user);
-    if (message.user !== store.get().me.user) {
+    if (notify.heard(message, timeline.epoch, live || missed !== null)) store.set({ called: true });
+    // An edit or a deletion is seen where it happens and is no message.
+    if (message.user !== store.get().me.user && message.edits === undefined && message.deletes === undefined) {
       scroll.arrived(1);
       if (missed !== null) missed += 1;
       if (live) announcer.say(message);
@@ -193,6 +221,7 @@ const handlers = {
 
   /** @param {any} message */
   presence(message) {
+    if (live && !timeline.isCut && comings.note(message, roster.people, store.get().me.user, timeline.last)) changed();
     roster.apply(message);
     for (const { user } of message.left ?? []) typing.gone(user);
     crowd.changed();
@@ -267,9 +296,9 @@ async function changeName(event) {
   }
 }
 
-store.watch(['revision', 'me', 'inside', 'waitUntil', 'day'], ({ me, inside, waitUntil }) => {
+store.watch(['revision', 'me', 'inside', 'waitUntil', 'day', 'line'], ({ me, inside, waitUntil, line }) => {
   const reader = scroll.atBottom ? undefined : scroll.rows().map((row) => messages.rowOf(row)?.item).find((item) => item?.kind === 'message');
-  const make = () => makeRows(timeline.items, outbox.entries, me, `${inside}${waitUntil}`);
+  const make = () => makeRows(timeline.items, outbox.entries, me, `${inside}${waitUntil}`, { line, comings: comings.lines });
   timeline.trim(MOST_ROWS, reader);
   let rows = make();
   // Days and what is still to be sent are rows too.
@@ -282,12 +311,16 @@ store.watch(['revision', 'me', 'inside', 'waitUntil', 'day'], ({ me, inside, wai
     messages.draw(rows);
   });
   pager.look(timeline.items[0]?.epoch === timeline.epoch);
+  unread.look();
 });
 store.watch(['revision', 'synced'], ({ synced }) => {
   byId('empty').hidden = !synced || timeline.items.length > 0 || outbox.entries.length > 0;
 });
 store.watch(['roster', 'me'], ({ me }) => drawPeople(roster, me.user));
-store.watch(['roster'], rooms.draw);
+store.watch(['roster', 'unread'], rooms.draw);
+store.watch(['unread', 'called'], ({ unread: n, called }) => {
+  document.title = `${n ? `(${called ? '@' : ''}${n}) ` : ''}${title}`;
+});
 store.watch(['me'], ({ me }) => {
   if (document.activeElement !== byId('my-name')) byId('my-name').value = me.name;
 });
@@ -310,6 +343,24 @@ byId('copy').addEventListener('click', async () => {
   store.set({ day: dayOf(Date.now()) });
   setTimeout(atMidnight, new Date().setHours(24, 0, 1, 0) - Date.now());
 })();
+byId('go-form').addEventListener('submit', (/** @type {Event} */ event) => {
+  event.preventDefault();
+  const wanted = byId('go').value.trim().replace(/^#/, '');
+  if (wanted) location.assign(addressOf(wanted));
+});
+// Seldom wanted: they come when they are.
+const help = () => import('./help.js').then(({ openHelp }) => openHelp());
+const switchRoom = () => import('./switcher.js').then(({ openSwitcher }) => openSwitcher(rooms.all(), room));
+byId('help').addEventListener('click', help);
+byId('switch').addEventListener('click', switchRoom);
+createShortcuts({
+  onHelp: help,
+  onSwitch: switchRoom,
+  onStep(step, news) {
+    const to = stepFrom(rooms.all(), room, step, news);
+    if (to !== undefined) location.assign(addressOf(to));
+  },
+});
 createTheme();
 createDrawers([
   { button: 'open-rooms', side: 'rooms-side' },

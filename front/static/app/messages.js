@@ -30,6 +30,10 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
         return el('li', { class: 'mark epoch' }, el('span', {}, t('epoch')));
       case 'gap':
         return gap(row.item, Boolean(row.open));
+      case 'unread':
+        return el('li', { class: 'mark unread' }, el('span', {}, t('unread_line')));
+      case 'coming':
+        return el('li', { class: 'coming' }, row.look);
       case 'own':
         return own(row);
       default:

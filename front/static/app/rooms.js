@@ -1,69 +1,133 @@
-// The list of rooms, asked for again and again while somebody can see it.
+// The lists of rooms: those that this browser has been in, with what is unread there, and the others that are open. They
+// are asked for again and again while somebody can see them.
 
 import { el } from './dom.js';
 import { page } from './page.js';
+import { unreadOf, visited } from './visited.js';
+import { history, rooms as askRooms } from './wire.js';
 import { t } from './words.js';
-import { rooms as askRooms } from './wire.js';
 
 /** How old the list may be while it is looked at. */
 const EVERY_MS = 15_000;
+/** Rooms without people are on no list; they are asked one by one, and seldom. */
+const QUIET_EVERY_MS = 60_000;
 
 /** @param {string} room */
 export const addressOf = (room) => `${page.base}/r/${encodeURIComponent(room)}`;
 
+/** @typedef {{ room: string, count: number, unread: number, mine: boolean }} Entry */
+
 /**
  * @param {object} options
- * @param {HTMLElement} options.list
+ * @param {HTMLElement} options.list Where one has been; on a page of no room, all of them.
+ * @param {HTMLElement} [options.others] Where one has not.
  * @param {string | null} options.current The room of this page; always in the list.
  * @param {() => number} [options.here] How many people this page knows to be in the current room: newer than the list.
+ * @param {() => number} [options.unread] And how much is unread there.
  * @param {(message: object) => Promise<any>} options.request
- * @param {(count: number) => void} [options.onList]
+ * @param {(count: number, others: number) => void} [options.onList]
+ * @param {(room: string) => void} [options.onForget]
  */
-export function createRooms({ list, current, here = () => 0, request, onList = () => {} }) {
-  let shown = '';
-  /** @type {{ room: string, count: number }[]} */
-  let rooms = [];
+export function createRooms({
+  list,
+  others = list,
+  current,
+  here = () => 0,
+  unread = () => 0,
+  request,
+  onList = () => {},
+  onForget = () => {},
+}) {
+  const shown = new Map();
+  /** @type {{ room: string, count: number, top: number }[]} */
+  let open = [];
+  /** @type {Map<string, number>} The newest message of rooms that are on no list. */
+  const quiet = new Map();
+  let quietAt = 0;
+  const collator = new Intl.Collator(page.lang, { numeric: true });
+
+  /** @returns {Entry[]} Those where one has been first, in an order that does not change by itself. */
+  function all() {
+    const markers = current === null ? {} : visited.all();
+    const names = [...new Set([...(current === null ? [] : [current]), ...Object.keys(markers)])].sort(collator.compare);
+    const found = new Map(open.map((entry) => [entry.room, entry]));
+    const mine = names.map((room) => {
+      if (room === current) return { room, count: here() || found.get(room)?.count || 0, unread: unread(), mine: true };
+      const top = found.get(room)?.top ?? quiet.get(room) ?? 0;
+      return { room, count: found.get(room)?.count ?? 0, unread: unreadOf(markers[room], top), mine: true };
+    });
+    const rest = open.filter(({ room }) => !names.includes(room));
+    return [...mine, ...rest.map(({ room, count }) => ({ room, count, unread: 0, mine: false }))];
+  }
+
+  /** @param {Entry} entry */
+  function row({ room, count, unread: n, mine }) {
+    return el(
+      'li',
+      {},
+      el(
+        'a',
+        { href: addressOf(room), 'aria-current': room === current && 'page', class: n > 0 && 'news', title: room },
+        el('span', { class: 'hash', 'aria-hidden': 'true' }, '#'),
+        el('span', { class: 'room-name' }, room),
+        n > 0 && el('span', { class: 'unread', 'aria-hidden': 'true' }, n > 999 ? '999+' : String(n)),
+        n > 0 && el('span', { class: 'unseen' }, t('unread_count', { n })),
+        count > 0 && el('span', { class: 'count', 'aria-hidden': 'true' }, String(count)),
+        count > 0 && el('span', { class: 'unseen' }, t('people_count', { n: count })),
+      ),
+      mine &&
+        el('button', { type: 'button', class: 'forget', 'aria-label': t('forget', { room }), title: t('forget', { room }), onclick: () => forget(room) }, '✕'),
+    );
+  }
+
+  /** @param {HTMLElement} place @param {Entry[]} entries */
+  function fill(place, entries) {
+    const look = JSON.stringify(entries);
+    // An unchanged list keeps its elements, and with them the focus.
+    if (shown.get(place) === look) return;
+    shown.set(place, look);
+    const focused = place.contains(document.activeElement) && document.activeElement?.closest('li');
+    const at = focused ? [...place.children].indexOf(focused) : -1;
+    place.replaceChildren(...entries.map(row));
+    if (at >= 0) place.children[Math.min(at, entries.length - 1)]?.querySelector('a')?.focus();
+  }
 
   function draw() {
-    const known = rooms.some(({ room }) => room === current);
-    const all = (current && !known ? [{ room: current, count: 0 }, ...rooms] : rooms).map(({ room, count }) => ({
-      room,
-      count: room === current ? here() || count : count,
-    }));
-    const look = JSON.stringify(all);
-    onList(all.length);
-    // An unchanged list keeps its elements, and with them the focus.
-    if (look === shown) return;
-    shown = look;
-    list.replaceChildren(
-      ...all.map(({ room, count }) =>
-        el(
-          'li',
-          {},
-          el(
-            'a',
-            { href: addressOf(room), 'aria-current': room === current && 'page', title: room },
-            el('span', { class: 'hash', 'aria-hidden': 'true' }, '#'),
-            el('span', { class: 'room-name' }, room),
-            count > 0 && el('span', { class: 'count', 'aria-label': t('people_count', { n: count }) }, String(count)),
-          ),
-        ),
-      ),
-    );
+    const entries = all();
+    const rest = entries.filter(({ mine }) => !mine);
+    onList(entries.length, rest.length);
+    fill(list, others === list ? entries : entries.filter(({ mine }) => mine));
+    if (others !== list) fill(others, rest);
+  }
+
+  /** @param {string} room */
+  function forget(room) {
+    visited.forget(room);
+    if (room === current) onForget(room);
+    else draw();
   }
 
   async function refresh() {
     if (document.hidden) return;
     try {
-      ({ rooms } = await request(askRooms()));
+      ({ rooms: open } = await request(askRooms()));
+      draw();
+      if (Date.now() - quietAt < QUIET_EVERY_MS) return;
+      quietAt = Date.now();
+      const listed = new Set(open.map(({ room }) => room));
+      for (const { room, mine } of all()) {
+        if (!mine || listed.has(room)) continue;
+        quiet.set(room, (await request(history(room, { limit: 1 }))).top);
+      }
       draw();
     } catch {
       // No link: the next opening asks again.
     }
   }
 
-  if (current) draw();
+  if (current !== null) draw();
+  visited.watch(draw);
   setInterval(refresh, EVERY_MS);
   document.addEventListener('visibilitychange', refresh);
-  return { draw, refresh };
+  return { all, draw, refresh, forget, names: () => all().map(({ room }) => room) };
 }

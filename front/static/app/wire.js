@@ -26,6 +26,9 @@ export const leave = (room) => ({ type: 'leave', room });
 /** @param {string} room */
 export const typing = (room) => ({ type: 'typing', room });
 
+/** @param {string} room @param {number} seq How far it is read. */
+export const read = (room, seq) => ({ type: 'read', room, seq });
+
 /** @param {string} name */
 export const rename = (name) => ({ type: 'name', name });
 
