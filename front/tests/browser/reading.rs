@@ -58,7 +58,7 @@ async fn two_hundred_messages_move_nothing_and_are_counted() {
 async fn five_thousand_messages_are_paged_through_with_few_rows_and_no_movement() {
     let (yard, _wire) = Yard::open_over_a_wire(&["--sends-per-second", "0"]).await;
     let mut other = yard.client("dev").await;
-    let text = |n: u64| if n % 7 == 0 { format!("{n} {}", "wide ".repeat(80)) } else { n.to_string() };
+    let text = |n: u64| if n.is_multiple_of(7) { format!("{n} {}", "wide ".repeat(80)) } else { n.to_string() };
     say_all(&mut other, (1..=5_000).map(text)).await;
     let tab = yard.join("Ada", "dev").await;
     tab.until_said("4999").await;
