@@ -8,6 +8,8 @@ mod examples;
 mod nginx;
 #[path = "browser/reading.rs"]
 mod reading;
+#[path = "browser/writing.rs"]
+mod writing;
 mod yard;
 
 use serde_json::json;

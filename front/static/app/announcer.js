@@ -1,6 +1,7 @@
 // Reads new messages to those who listen instead of looking: at most two a second, a burst as one number.
 
 import { byId, el } from './dom.js';
+import { actionOf } from './text.js';
 import { t } from './words.js';
 
 const EVERY_MS = 500;
@@ -20,7 +21,9 @@ export function createAnnouncer() {
     const [next, ...rest] = waiting;
     if (!next) return;
     const many = waiting.length > MOST;
-    log.append(el('p', {}, many ? t('announce_many', { n: waiting.length }) : t('announce', next)));
+    const does = actionOf(next.text);
+    const one = does ? `${next.name} ${does}` : t('announce', next);
+    log.append(el('p', {}, many ? t('announce_many', { n: waiting.length }) : one));
     while (log.childElementCount > KEPT) log.firstElementChild?.remove();
     waiting = many ? [] : rest;
     if (waiting.length) timer = setTimeout(speak, EVERY_MS);

@@ -46,10 +46,17 @@ export function createComposer({ form, box, draftKey, onSend, onType }) {
     }
     const text = box.value.trim();
     if (!text) return;
-    box.value = '';
+    swap('');
+    onSend(text);
+  }
+
+  /** @param {string} text */
+  function swap(text) {
+    const was = box.value;
+    box.value = text;
     keepDraft();
     grow();
-    onSend(text);
+    return was;
   }
 
   /** An input method that passes Enter on without ending its syllable is made to end it by taking the focus away. */
@@ -92,11 +99,12 @@ export function createComposer({ form, box, draftKey, onSend, onType }) {
       if (!touch.matches) box.focus();
     },
 
+    /** Puts a text into the box, and gives what was there. @param {string} text */
+    swap,
+
     /** Puts a text back to be changed, before whatever is there. @param {string} text */
     takeBack(text) {
-      box.value = box.value ? `${text}\n${box.value}` : text;
-      keepDraft();
-      grow();
+      swap(box.value ? `${text}\n${box.value}` : text);
       box.focus();
     },
   };

@@ -4,7 +4,6 @@
 import { alarm } from './alarm.js';
 import { createAnnouncer } from './announcer.js';
 import { Comings } from './comings.js';
-import { createComposer } from './composer.js';
 import { createConnection, Refused } from './connection.js';
 import { createCrowd } from './crowd.js';
 import { byId } from './dom.js';
@@ -33,8 +32,9 @@ import { dayOf } from './time.js';
 import { Timeline } from './timeline.js';
 import { createTyping } from './typing.js';
 import { createUnread } from './unread.js';
-import { FIRST_LOOK, hello, join, rename, typing as sayTyping } from './wire.js';
+import { FIRST_LOOK, hello, join, typing as sayTyping } from './wire.js';
 import { t } from './words.js';
+import { createWriting } from './writing.js';
 
 /** Rows kept in the document. */
 const MOST_ROWS = 1_500;
@@ -56,6 +56,7 @@ const store = createStore({
   unread: 0,
   line: /** @type {{ epoch: string, seq: number } | null} */ (null),
   called: false, // by name, or by an answer, in what is unread
+  topic: '',
 });
 const timeline = new Timeline();
 const roster = new Roster();
@@ -88,7 +89,7 @@ const connection = createConnection({
     if (!online) {
       clearTimeout(rejoining);
       away = true;
-      sender.setReady(false);
+      sender.setReady('');
       strays.lost();
       store.set({ inside: false });
     }
@@ -139,18 +140,27 @@ const messages = createMessages({
   onLoadGap: (gap, row) => past.fill(gap, scroll.isAbove(row)),
   onOwn,
 });
-const composer = createComposer({
-  form: byId('composer'),
-  box: byId('box'),
-  draftKey: `madang.draft.${room}`,
-  onSend(text) {
-    outbox.add(text);
+const writing = createWriting({
+  room,
+  state: {
+    user: () => store.get().me.user,
+    setName: (name) => store.set({ me: { ...store.get().me, name } }),
+    topic: () => store.get().topic,
+  },
+  timeline,
+  outbox,
+  roster,
+  rooms,
+  connection,
+  messages,
+  scroll,
+  onType: () => typing.typed(),
+  onWritten() {
     typing.sent();
     sender.pump();
-    void scroll.toBottom();
     unread.spoke();
   },
-  onType: () => typing.typed(),
+  onChange: changed,
 });
 
 /** Messages that came with a resume, for the word about it; `null` while nothing is resumed. */
@@ -164,7 +174,7 @@ function onMessage(message) {
   if (message.type === 'welcome') return welcomed(message);
   if (message.type === 'error') return refused(message);
   if (message.type === 'notice') return alarm(message.text);
-  if (message.type === 'joined') strays.joined(message.room);
+  if (message.type === 'joined') strays.joined(message);
   if (message.room !== room) return undefined;
   return handlers[/** @type {keyof typeof handlers} */ (message.type)]?.(message);
 }
@@ -183,8 +193,8 @@ const handlers = {
     roster.reset(message);
     crowd.changed();
     changed();
-    sender.setReady(true);
-    store.set({ inside: true });
+    sender.setReady(timeline.epoch);
+    store.set({ inside: true, topic: message.topic ?? '' });
   },
 
   /** @param {any} message */
@@ -209,6 +219,7 @@ const handlers = {
     if (missed !== null) status.resumed(missed);
     missed = null;
     away = false;
+    if (!store.get().synced) writing.byAddress();
     store.set({ synced: true });
   },
 
@@ -272,28 +283,9 @@ function onOwn(action, id) {
   if (action === 'retry') outbox.retry(id);
   else {
     const entry = outbox.remove(id);
-    if (entry && action === 'edit') composer.takeBack(entry.text);
+    if (entry && action === 'edit') writing.rewrite(entry);
   }
   sender.pump();
-}
-
-/** @param {Event} event */
-async function changeName(event) {
-  event.preventDefault();
-  const input = byId('my-name');
-  const problem = byId('name-problem');
-  const wanted = input.value.trim();
-  problem.textContent = '';
-  if (!wanted) return;
-  try {
-    const { name } = await connection.request(rename(wanted));
-    rememberName(name);
-    store.set({ me: { ...store.get().me, name } });
-  } catch (why) {
-    if (why instanceof Refused) problem.textContent = t('bad_name', { why: reasonOf(why.body) });
-    // Without a link the next `hello` brings the name.
-    else rememberName(wanted);
-  }
 }
 
 store.watch(['revision', 'me', 'inside', 'waitUntil', 'day', 'line'], ({ me, inside, waitUntil, line }) => {
@@ -308,13 +300,14 @@ store.watch(['revision', 'me', 'inside', 'waitUntil', 'day', 'line'], ({ me, ins
   }
   scroll.around(() => {
     byId('older').hidden = !timeline.hasOlder;
-    messages.draw(rows);
+    writing.keep(() => messages.draw(rows));
   });
   pager.look(timeline.items[0]?.epoch === timeline.epoch);
   unread.look();
+  writing.drawn();
 });
 store.watch(['revision', 'synced'], ({ synced }) => {
-  byId('empty').hidden = !synced || timeline.items.length > 0 || outbox.entries.length > 0;
+  byId('empty').hidden = !synced || timeline.items.length > 0 || timeline.hasOlder || outbox.entries.length > 0;
 });
 store.watch(['roster', 'me'], ({ me }) => drawPeople(roster, me.user));
 store.watch(['roster', 'unread'], rooms.draw);
@@ -326,7 +319,6 @@ store.watch(['me'], ({ me }) => {
 });
 
 byId('older').addEventListener('click', past.older);
-byId('name-form').addEventListener('submit', changeName);
 // Readable for people, and still the address: only what is not ASCII is decoded.
 byId('here').textContent = location.origin + location.pathname.replace(/(%[89a-f][0-9a-f])+/gi, decodeURIComponent);
 byId('copy').addEventListener('click', async () => {
@@ -370,5 +362,5 @@ createDrawers([
 byId('empty-title').textContent = t('empty_title');
 byId('empty-text').textContent = t('empty_text');
 byId('box').placeholder = t('write_here', { room: `#${room}` });
-composer.focus();
+writing.focus();
 connection.connect();

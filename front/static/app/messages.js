@@ -2,6 +2,7 @@
 // on the screen survive whatever arrives.
 
 import { el, tint } from './dom.js';
+import { actionOf } from './text.js';
 import { clockTime, dayName, fullTime } from './time.js';
 import { t } from './words.js';
 
@@ -59,32 +60,48 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
 
   /**
    * @param {{ user: string, name: string, at: number, text: string }} said
-   * @param {boolean} first
+   * @param {Row} row
    * @param {Record<string, unknown>} attributes
    * @param {...(HTMLElement | false)} more
    */
-  function said({ user, name, at, text }, first, attributes, ...more) {
+  function said({ user, name, at, text }, { first, quote }, attributes, ...more) {
     const mine = user === me().user;
+    const does = actionOf(text);
+    const author = tint(el('span', { class: 'author', title: name }, name), user);
+    const content = does ? [author, ` ${does}`] : [text];
     return el(
       'li',
-      { class: `message${first ? ' first' : ''}${mine ? ' mine' : ''}`, ...attributes },
-      tint(el('span', { class: 'author', title: name }, name), user),
-      el('div', { class: 'body' }, el('div', { class: 'text', dir: 'auto' }, text), ...more),
+      { class: `message${first ? ' first' : ''}${mine ? ' mine' : ''}${does ? ' does' : ''}`, ...attributes },
+      does ? el('span', { class: 'dot', 'aria-hidden': 'true' }, '·') : author,
+      el('div', { class: 'body' }, quote && mention(quote), el('div', { class: 'text', dir: 'auto' }, ...content), ...more),
       el('time', { datetime: new Date(at).toISOString(), title: fullTime(at) }, clockTime(at)),
     );
   }
 
-  /** @param {Row} row */
-  function message({ item, first }) {
-    const text = item.deleted ? t('deleted') : item.text;
-    const attributes = { 'data-seq': item.seq, 'data-user': item.user, 'data-state': item.deleted && 'deleted' };
-    return said({ ...item, text }, Boolean(first), attributes, item.edited && note('edited', t('edited')));
+  /** The message that is answered, in one line that leads to it. @param {import('./rows.js').Quote} quote */
+  function mention({ seq, name, text, deleted }) {
+    const words = deleted ? t('deleted') : String(text);
+    const label = name === undefined ? false : t('quote', { name, text: words });
+    const content = name === undefined ? [t('quote_away')] : [el('span', { class: 'who' }, name), ` ${words}`];
+    return el('a', { class: 'quote', href: `#m${seq}`, 'aria-label': label }, ...content);
   }
 
   /** @param {Row} row */
-  function own({ item, first }) {
+  function message(row) {
+    const { item, change } = row;
+    // What is stored is as good as done; its own event follows.
+    const deleted = item.deleted || (change?.deletes && change.state === 'stored');
+    const text = deleted ? t('deleted') : change?.edits && !change.deletes ? change.text : item.text;
+    const attributes = { 'data-seq': item.seq, 'data-user': item.user, 'data-state': deleted && 'deleted' };
+    return said({ ...item, text }, row, attributes, item.edited && note('edited', t('edited')), Boolean(change) && fate(change));
+  }
+
+  /** @param {Row} row */
+  function own(row) {
+    const { item } = row;
     const attributes = { 'data-state': item.state, 'data-id': item.id, 'data-seq': item.seq };
-    return said({ ...me(), ...item }, Boolean(first), attributes, fate(item));
+    const what = item.edits ? t('edit_of_other') : item.deletes ? t('delete_of_other') : '';
+    return said({ ...me(), ...item }, row, attributes, what !== '' && note('fate', what), fate(item));
   }
 
   /** What becomes of an own message. @param {import('./outbox.js').Entry} entry */
@@ -94,17 +111,18 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
       const { inside, waitUntil } = link();
       if (!inside) return note('fate', t('queued'));
       if (waitUntil) return note('fate', t('waiting', { n: Math.max(1, Math.ceil((waitUntil - Date.now()) / 1000)) }));
-      return note('fate soon', t('pending'));
+      return note('fate soon', entry.deletes ? t('deleting') : t('pending'));
     }
+    const failed = entry.deletes ? t('not_deleted') : t('failed');
     /** @param {'retry' | 'edit' | 'delete'} action @param {string} label */
     const button = (action, label) => el('button', { type: 'button', onclick: () => onOwn(action, entry.id) }, label);
     return el(
       'p',
       { class: 'fate failed' },
-      el('span', {}, `${t('failed')}${entry.reason ? ` (${entry.reason})` : ''}`),
+      el('span', {}, `${failed}${entry.reason ? ` (${entry.reason})` : ''}`),
       button('retry', t('retry')),
-      button('edit', t('edit')),
-      button('delete', t('delete')),
+      !entry.deletes && button('edit', t('edit')),
+      button('delete', entry.edits || entry.deletes ? t('discard') : t('delete')),
     );
   }
 
@@ -135,6 +153,7 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
           known = { look: row.look, element };
           drawn.set(row.key, known);
         }
+        rowOf.set(known.element, row);
         if (known.element === at) at = at.nextElementSibling;
         else list.insertBefore(known.element, at);
       }

@@ -8,6 +8,10 @@ import { randomId } from './random.js';
  * @property {string} id
  * @property {string} text
  * @property {number} at
+ * @property {string} [within] The history in which these two or three have their meaning:
+ * @property {number} [reply_to] The message that it answers.
+ * @property {number} [edits] The own message that it replaces the text of …
+ * @property {number} [deletes] … or takes back.
  * @property {'pending' | 'stored' | 'failed'} state `stored` until the room's own copy arrives.
  * @property {string} [reason] Why it failed, from the server.
  * @property {number} [tries] How often the link was lost while it was on its way.
@@ -35,10 +39,19 @@ export class Outbox {
     }
   }
 
-  /** @param {string} text @param {number} [at] */
-  add(text, at = Date.now()) {
+  /**
+   * @param {string} text
+   * @param {Pick<Entry, 'within' | 'reply_to' | 'edits' | 'deletes'>} [about] What it has to do with another message.
+   */
+  add(text, about = {}) {
     // Half of a surrogate pair (a cut emoji) is no text: no server could read the frame that it is in.
-    const entry = /** @type {Entry} */ ({ id: randomId(), text: text.toWellFormed(), at, state: 'pending' });
+    const entry = /** @type {Entry} */ ({
+      id: randomId(),
+      text: text.toWellFormed(),
+      at: Date.now(),
+      state: 'pending',
+      ...about,
+    });
     this.#put([...this.entries, entry]);
     return entry;
   }

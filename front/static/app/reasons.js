@@ -8,6 +8,8 @@ const WORDS = /** @type {Record<string, () => string>} */ ({
   bad_name: () => t('error_bad_name'),
   rate_limited: () => t('error_rate_limited'),
   room_limit: () => t('error_room_limit'),
+  no_such_seq: () => t('error_no_such_seq'),
+  expired: () => t('error_no_such_seq'),
   not_joined: () => t('error_not_joined'),
   overloaded: () => t('error_unavailable'),
   storage_unavailable: () => t('error_unavailable'),

@@ -1,6 +1,7 @@
 // From the log and the outbox to the rows of the list: days, groups, holes, and the lines between them. Pure; it decides, `messages` draws.
 
 import { comingText } from './comings.js';
+import { actionOf, excerptOf } from './text.js';
 import { dayName, dayOf } from './time.js';
 
 /** Messages of one author within this time form a group. */
@@ -15,6 +16,12 @@ const GROUP_MS = 5 * 60 * 1000;
  * @property {any} [item]
  * @property {number} [day]
  * @property {boolean} [open] Whether a hole is in the history that still is.
+ * @property {Quote} [quote] What a message answers.
+ * @property {import('./outbox.js').Entry} [change] What is on its way to change it.
+ */
+
+/** A message as another one mentions it; without a name when it is not there.
+ * @typedef {{ seq: number, name?: string, text?: string, deleted?: boolean }} Quote
  */
 
 /** @param {{ edits?: number, deletes?: number }} message */
@@ -51,7 +58,19 @@ export function makeRows(items, own, me, mood, { line = null, comings = [] } = {
     }
   }
 
-  /** @param {{ user: string, name: string, at: number }} said @param {string} key */
+  /** @type {Map<string, import('./timeline.js').Said>} */
+  const known = new Map();
+  for (const item of items) if (item.kind === 'message') known.set(`${item.epoch}:${item.seq}`, item);
+  // The latest change of a message is the one that counts.
+  const changes = new Map(own.filter(targetOf).map((entry) => [`${entry.within}:${targetOf(entry)}`, entry]));
+
+  /** @param {string | undefined} epoch @param {number} [seq] @returns {Quote | undefined} */
+  function quoteOf(epoch, seq) {
+    const said = known.get(`${epoch}:${seq}`);
+    return seq ? { seq, name: said?.name, text: excerptOf(said?.text ?? ''), deleted: Boolean(said?.deleted) } : undefined;
+  }
+
+  /** @param {{ user: string, name: string, at: number, text: string }} said @param {string} key */
   function begins(said, key) {
     const today = dayOf(said.at);
     if (today !== day) {
@@ -61,7 +80,8 @@ export function makeRows(items, own, me, mood, { line = null, comings = [] } = {
     }
     const first =
       !before || before.user !== said.user || before.name !== said.name || said.at - before.at > GROUP_MS;
-    before = said;
+    // What somebody does names them itself and stands alone.
+    before = actionOf(said.text) ? null : said;
     return first;
   }
 
@@ -86,7 +106,10 @@ export function makeRows(items, own, me, mood, { line = null, comings = [] } = {
       if (isEvent(item)) continue;
       const key = `${item.epoch}:${item.seq}`;
       const first = begins(item, key);
-      rows.push({ key, look: `${first}${item.version}`, kind: 'message', first, item });
+      const quote = quoteOf(item.epoch, item.reply_to);
+      const change = changes.get(key);
+      const look = `${first}${item.version}${JSON.stringify(quote)}${change ? change.id + change.state + mood : ''}`;
+      rows.push({ key, look, kind: 'message', first, item, quote, change });
     } else {
       before = null;
       const key = item.kind === 'gap' ? `gap:${item.id}` : `epoch:${item.epoch}:${item.seq}`;
@@ -97,8 +120,15 @@ export function makeRows(items, own, me, mood, { line = null, comings = [] } = {
   }
   if (items.at(-1)?.kind !== 'gap') between(Infinity);
   for (const entry of own) {
-    const first = begins({ ...me, at: entry.at }, entry.id);
-    rows.push({ key: entry.id, look: `${first}${entry.state}${mood}`, kind: 'own', first, item: entry });
+    // A change is shown where it happens, unless that is nowhere.
+    if (known.has(`${entry.within}:${targetOf(entry)}`)) continue;
+    const first = begins({ ...me, ...entry }, entry.id);
+    const quote = quoteOf(entry.within, entry.reply_to);
+    const look = `${first}${entry.state}${mood}${JSON.stringify(quote)}`;
+    rows.push({ key: entry.id, look, kind: 'own', first, item: entry, quote });
   }
   return rows;
 }
+
+/** The message that an entry changes. @param {import('./outbox.js').Entry} entry */
+const targetOf = ({ edits, deletes }) => edits ?? deletes;

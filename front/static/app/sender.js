@@ -2,7 +2,7 @@
 
 import { Lost, Refused } from './connection.js';
 import { reasonOf } from './reasons.js';
-import { FRAME_BYTES, send } from './wire.js';
+import { edit, FRAME_BYTES, send, takeBack } from './wire.js';
 
 /** Room in a frame for the `id`. */
 const ID_BYTES = 128;
@@ -20,24 +20,33 @@ const RETRY_MS = 1_000;
  * @param {(until: number) => void} options.onWait When the server asked for patience; 0 when it is over.
  */
 export function createSender({ outbox, room, request, onSettled, onWait }) {
-  let ready = false;
+  let epoch = '';
   let busy = false;
 
+  /** A number means nothing in another history than its own. @param {import('./outbox.js').Entry} entry */
+  function wordsOf({ text, within, reply_to, edits, deletes }) {
+    const here = within === epoch;
+    if (edits) return here && edit(room, edits, text);
+    if (deletes) return here && takeBack(room, deletes);
+    return send(room, text, here ? reply_to : undefined);
+  }
+
   async function pump() {
-    if (busy || !ready) return;
+    if (busy || !epoch) return;
     const entry = outbox.next();
     if (!entry) return;
     busy = true;
     let wait = 0;
-    const message = send(room, entry.text);
+    const message = wordsOf(entry);
     try {
+      if (!message) throw new Refused({ code: 'no_such_seq', text: '' });
       if (new TextEncoder().encode(JSON.stringify(message)).length > FRAME_BYTES - ID_BYTES) {
         throw new Refused({ code: 'too_big', text: '' });
       }
       outbox.store(entry.id, await request(message, { id: entry.id }));
     } catch (why) {
       if (why instanceof Lost) {
-        ready = false;
+        epoch = '';
         if (why.sent && outbox.tried(entry.id) >= TRIES) outbox.fail(entry.id, '');
       } else if (why instanceof Refused && why.body.retry) wait = why.body.retry_after_ms ?? RETRY_MS;
       else outbox.fail(entry.id, why instanceof Refused ? reasonOf(why.body) : String(why));
@@ -56,9 +65,9 @@ export function createSender({ outbox, room, request, onSettled, onWait }) {
     /** There is something new to send. */
     pump,
 
-    /** Whether the room is joined, so that sending makes sense. @param {boolean} now */
+    /** The history of the room that is joined; empty while none is, and sending makes no sense. @param {string} now */
     setReady(now) {
-      ready = now;
+      epoch = now;
       void pump();
     },
   };

@@ -41,12 +41,12 @@ export function createStrays({ storage, current, request, tell }) {
     /** The rooms to join, as `hello` wants them; nothing of their past is needed. */
     rooms: () => Object.fromEntries([...strays.keys()].map((room) => [room, { last: 0 }])),
 
-    /** @param {string} room */
-    joined: (room) => strays.get(room)?.sender.setReady(true),
+    /** @param {{ room: string, epoch: string }} joined */
+    joined: ({ room, epoch }) => strays.get(room)?.sender.setReady(epoch),
 
     /** The link is gone. */
     lost() {
-      for (const { sender } of strays.values()) sender.setReady(false);
+      for (const { sender } of strays.values()) sender.setReady('');
     },
   };
 }

@@ -4,11 +4,15 @@ import { page } from './page.js';
 import { t } from './words.js';
 
 const clock = new Intl.DateTimeFormat(page.lang, { hour: 'numeric', minute: '2-digit' });
+const short = new Intl.DateTimeFormat(page.lang, { dateStyle: 'medium', timeStyle: 'short' });
 const full = new Intl.DateTimeFormat(page.lang, { dateStyle: 'full', timeStyle: 'medium' });
 const date = new Intl.DateTimeFormat(page.lang, { dateStyle: 'full' });
 
 /** @param {number} at */
 export const clockTime = (at) => clock.format(at);
+
+/** @param {number} at */
+export const dayAndTime = (at) => short.format(at);
 
 /** @param {number} at */
 export const fullTime = (at) => full.format(at);

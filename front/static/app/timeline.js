@@ -3,8 +3,8 @@
 // item to `last` is either a message or in a hole: pages from anywhere fit in, and what is dropped leaves a hole (`cut`).
 
 /**
- * @typedef {{ room: string, seq: number, user: string, name: string, text: string, at: number, edits?: number,
- *   deletes?: number }} WireMessage
+ * @typedef {{ room: string, seq: number, user: string, name: string, text: string, at: number, reply_to?: number,
+ *   edits?: number, deletes?: number }} WireMessage
  * @typedef {WireMessage & { kind: 'message', epoch: string, version: number, edited?: boolean, deleted?: boolean }} Said
  * @typedef {{ kind: 'gap', id: number, epoch: string, seq: number, to: number, reason: string }} Gap `cut`: not loaded, or no
  *   longer; other reasons are the server's.

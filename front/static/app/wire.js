@@ -8,14 +8,22 @@ export const FIRST_LOOK = 50;
 export const FRAME_BYTES = 64 * 1024;
 /** Messages that a page of history holds. */
 export const PAGE = 100;
+/** The same of a search. */
+const FOUND = 30;
 
 /**
  * @param {{ name?: string, session?: string, rooms: Record<string, object> }} who
  */
 export const hello = ({ name, session, rooms }) => ({ type: 'hello', name, session, rooms });
 
-/** @param {string} room @param {string} text */
-export const send = (room, text) => ({ type: 'send', room, text });
+/** @param {string} room @param {string} text @param {number} [reply_to] The message that it answers. */
+export const send = (room, text, reply_to) => ({ type: 'send', room, text, reply_to });
+
+/** @param {string} room @param {number} seq @param {string} text */
+export const edit = (room, seq, text) => ({ type: 'edit', room, seq, text });
+
+/** @param {string} room @param {number} seq */
+export const takeBack = (room, seq) => ({ type: 'delete', room, seq });
 
 /** @param {string} room @param {object} from A position, or how much of the past to show. */
 export const join = (room, from) => ({ type: 'join', room, ...from });
@@ -39,5 +47,8 @@ export const rooms = () => ({ type: 'rooms' });
 
 export const ping = () => ({ type: 'ping' });
 
-/** @param {string} room @param {{ before?: number, after?: number, limit?: number }} range */
+/** @param {string} room @param {{ before?: number, after?: number, around?: number, limit?: number }} range */
 export const history = (room, range) => ({ type: 'history', room, limit: PAGE, ...range });
+
+/** @param {string} room @param {string} text @param {number} [before] The oldest that is known already. */
+export const search = (room, text, before) => ({ type: 'search', room, text, before, limit: FOUND });

@@ -149,6 +149,24 @@ impl Tab {
         field.send_keys(text).await.expect("#box takes text");
     }
 
+    /// Presses keys, one after the other, wherever the focus is. Modifiers hold until the end.
+    pub(crate) async fn press(&self, keys: &str) {
+        let focused = self.front().await.active_element().await.expect("something has the focus");
+        focused.send_keys(keys).await.expect("keys");
+    }
+
+    /// Points at the middle of an element, where it can be seen.
+    pub(crate) async fn point_at(&self, selector: &str) {
+        let place = format!(
+            "(() => {{ const element = document.querySelector({}); element.scrollIntoView({{ block: 'nearest' }});
+             const box = element.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2] }})()",
+            json!(selector)
+        );
+        let place = self.eval(&place).await;
+        let point = json!({ "type": "mouseMoved", "x": place[0], "y": place[1] });
+        self.devtools("Input.dispatchMouseEvent", &point).await;
+    }
+
     /// Types a message and presses Enter once.
     pub(crate) async fn say(&self, text: &str) {
         self.type_text(text).await;

@@ -1,0 +1,19 @@
+// What a line that begins with a slash means. Pure. `//` at the beginning is one slash of text; a command typed with the
+// Korean keyboard left on (`/ㅗ디ㅔ`) is still that command.
+
+import { keysOf } from './keys.js';
+
+export const COMMANDS = ['help', 'name', 'join', 'leave', 'me', 'who', 'topic', 'clear', 'search'];
+
+/**
+ * @typedef {{ text: string } | { command: string, rest: string } | { unknown: string }} Line
+ * @param {string} line
+ * @returns {Line}
+ */
+export function read(line) {
+  if (line.startsWith('//')) return { text: line.slice(1) };
+  const [, word, rest] = /^\/(\S+)\s*([^]*)$/.exec(line) ?? [];
+  if (word === undefined) return { text: line };
+  const command = COMMANDS.find((name) => name === keysOf(word));
+  return command ? { command, rest } : { unknown: `/${word}` };
+}
