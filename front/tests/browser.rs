@@ -4,12 +4,16 @@
 
 #[path = "browser/examples.rs"]
 mod examples;
+#[path = "browser/markup.rs"]
+mod markup;
 #[path = "browser/nginx.rs"]
 mod nginx;
 #[path = "browser/reading.rs"]
 mod reading;
 #[path = "browser/writing.rs"]
 mod writing;
+#[path = "browser/xss.rs"]
+mod xss;
 mod yard;
 
 use serde_json::json;

@@ -1,6 +1,7 @@
 // Reads new messages to those who listen instead of looking: at most two a second, a burst as one number.
 
 import { byId, el } from './dom.js';
+import { plain } from './markup.js';
 import { actionOf } from './text.js';
 import { t } from './words.js';
 
@@ -32,7 +33,7 @@ export function createAnnouncer() {
   return {
     /** @param {{ name: string, text: string }} message */
     say({ name, text }) {
-      waiting.push({ name, text });
+      waiting.push({ name, text: plain(text) });
       timer ||= setTimeout(speak, EVERY_MS);
     },
   };

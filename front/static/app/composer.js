@@ -1,6 +1,7 @@
 // The box where one writes. Enter is taken from `beforeinput`, never from keys: so the Enter that ends a Hangul syllable
 // sends once and cuts nothing off. The box is never disabled and never changed while a syllable is being composed.
 
+import { endsInCode } from './markup.js';
 import { tab } from './storage.js';
 
 /** An input method that ends its syllable on Enter does so well within this. */
@@ -70,7 +71,7 @@ export function createComposer({ form, box, draftKey, onSend, onType }) {
   box.addEventListener('keyup', (event) => (shift = event.shiftKey));
   box.addEventListener('beforeinput', (event) => {
     if (event.inputType !== 'insertLineBreak' && event.inputType !== 'insertParagraph') return;
-    if (shift || touch.matches) return;
+    if (shift || touch.matches || endsInCode(box.value.slice(0, box.selectionStart))) return;
     event.preventDefault();
     submit();
   });

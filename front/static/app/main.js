@@ -1,6 +1,7 @@
 // The room page: joins the parts. What arrives goes into the model (timeline, roster, outbox), the model into the store,
 // and the views draw what changed.
 
+import { Acquaintance } from './acquaintance.js';
 import { alarm } from './alarm.js';
 import { createAnnouncer } from './announcer.js';
 import { Comings } from './comings.js';
@@ -59,8 +60,10 @@ const store = createStore({
   topic: '',
 });
 const timeline = new Timeline();
+if (page.past) timeline.begin(page.past);
 const roster = new Roster();
 const comings = new Comings();
+const people = new Acquaintance();
 const changed = () => store.set({ revision: store.get().revision + 1 });
 // A duplicated tab is somebody else: what its original has still to send is not its own.
 if (copied) for (const key of tab.keys()) if (key.startsWith(outboxKey(''))) tab.removeItem(key);
@@ -136,6 +139,8 @@ const notify = createNotify({ room, me: () => store.get().me });
 const messages = createMessages({
   list: byId('messages'),
   me: () => store.get().me,
+  people,
+  rooms,
   link: store.get,
   onLoadGap: (gap, row) => past.fill(gap, scroll.isAbove(row)),
   onOwn,
@@ -184,7 +189,7 @@ const handlers = {
   /** @param {any} message */
   joined(message) {
     // A link that breaks again before all is told goes on counting.
-    missed = away && timeline.epoch ? missed ?? 0 : null;
+    missed = away && store.get().synced ? missed ?? 0 : null;
     if (away) live = false;
     if (message.epoch !== timeline.epoch) comings.clear();
     timeline.joined(message);
@@ -310,6 +315,9 @@ store.watch(['revision', 'synced'], ({ synced }) => {
   byId('empty').hidden = !synced || timeline.items.length > 0 || timeline.hasOlder || outbox.entries.length > 0;
 });
 store.watch(['roster', 'me'], ({ me }) => drawPeople(roster, me.user));
+store.watch(['roster', 'me'], ({ me }) => {
+  if (people.meet([...roster.people.values(), me.name].filter(Boolean))) changed();
+});
 store.watch(['roster', 'unread'], rooms.draw);
 store.watch(['unread', 'called'], ({ unread: n, called }) => {
   document.title = `${n ? `(${called ? '@' : ''}${n}) ` : ''}${title}`;

@@ -2,6 +2,7 @@
 // on the screen survive whatever arrives.
 
 import { el, tint } from './dom.js';
+import { draw as drawMarkup } from './markup/draw.js';
 import { actionOf } from './text.js';
 import { clockTime, dayName, fullTime } from './time.js';
 import { t } from './words.js';
@@ -12,11 +13,13 @@ import { t } from './words.js';
  * @param {object} options
  * @param {HTMLElement} options.list
  * @param {() => { user: string, name: string }} options.me
+ * @param {import('./acquaintance.js').Acquaintance} options.people Who can be called in a text.
+ * @param {import('./markup/inline.js').Names} options.rooms Which rooms can be named in one.
  * @param {() => { inside: boolean, waitUntil: number }} options.link
  * @param {(gap: any, row: Element) => Promise<unknown>} options.onLoadGap
  * @param {(action: 'retry' | 'edit' | 'delete', id: string) => void} options.onOwn
  */
-export function createMessages({ list, me, link, onLoadGap, onOwn }) {
+export function createMessages({ list, me, people, rooms, link, onLoadGap, onOwn }) {
   /** @type {Map<string, { look: string, element: HTMLElement }>} */
   const drawn = new Map();
   /** @type {WeakMap<Element, Row>} */
@@ -59,16 +62,17 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
   }
 
   /**
-   * @param {{ user: string, name: string, at: number, text: string }} said
+   * @param {{ user: string, name: string, at: number, text: string, deleted?: boolean }} said
    * @param {Row} row
    * @param {Record<string, unknown>} attributes
    * @param {...(HTMLElement | false)} more
    */
-  function said({ user, name, at, text }, { first, quote }, attributes, ...more) {
+  function said({ user, name, at, text, deleted }, { first, quote }, attributes, ...more) {
     const mine = user === me().user;
-    const does = actionOf(text);
+    const does = deleted ? '' : actionOf(text);
     const author = tint(el('span', { class: 'author', title: name }, name), user);
-    const content = does ? [author, ` ${does}`] : [text];
+    const content = deleted ? [t('deleted')] : drawMarkup(does || text, { people, rooms, me: me().name });
+    if (does) content.unshift(author, ' ');
     return el(
       'li',
       { class: `message${first ? ' first' : ''}${mine ? ' mine' : ''}${does ? ' does' : ''}`, ...attributes },
@@ -91,9 +95,9 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
     const { item, change } = row;
     // What is stored is as good as done; its own event follows.
     const deleted = item.deleted || (change?.deletes && change.state === 'stored');
-    const text = deleted ? t('deleted') : change?.edits && !change.deletes ? change.text : item.text;
+    const text = change?.edits && !change.deletes ? change.text : item.text;
     const attributes = { 'data-seq': item.seq, 'data-user': item.user, 'data-state': deleted && 'deleted' };
-    return said({ ...item, text }, row, attributes, item.edited && note('edited', t('edited')), Boolean(change) && fate(change));
+    return said({ ...item, text, deleted }, row, attributes, item.edited && note('edited', t('edited')), Boolean(change) && fate(change));
   }
 
   /** @param {Row} row */
@@ -137,10 +141,13 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
     draw(rows) {
       let at = list.firstElementChild;
       const kept = new Set();
+      people.meet(rows.map(({ item }) => item?.name).filter(Boolean));
       for (const row of rows) {
         kept.add(row.key);
         let known = drawn.get(row.key);
-        if (!known || known.look !== row.look) {
+        // Who is called is seen once their name is known.
+        const look = row.item?.text?.includes('@') ? `${row.look} ${people.size} ${me().name}` : row.look;
+        if (!known || known.look !== look) {
           const element = build(row);
           rowOf.set(element, row);
           if (known) {
@@ -150,7 +157,7 @@ export function createMessages({ list, me, link, onLoadGap, onOwn }) {
             // Whoever presses "load" by keyboard goes on from there.
             if (focused) element.querySelector('button')?.focus({ preventScroll: true });
           }
-          known = { look: row.look, element };
+          known = { look, element };
           drawn.set(row.key, known);
         }
         rowOf.set(known.element, row);

@@ -8,6 +8,8 @@
  * @property {string | null} room
  * @property {{ name: number, room: number, text: number }} limits
  * @property {Record<string, string | Record<string, string>>} words
+ * @property {{ epoch: string, first: number, top: number, messages: import('./timeline.js').WireMessage[] }} [past] The
+ *   room's newest messages; not there when the chat server did not give them in time.
  */
 
 /** @returns {PageData} */

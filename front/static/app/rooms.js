@@ -129,5 +129,14 @@ export function createRooms({
   visited.watch(draw);
   setInterval(refresh, EVERY_MS);
   document.addEventListener('visibilitychange', refresh);
-  return { all, draw, refresh, forget, names: () => all().map(({ room }) => room) };
+  return {
+    all,
+    draw,
+    refresh,
+    forget,
+    names: () => all().map(({ room }) => room),
+
+    /** Whether a room is listed. @param {string} name */
+    has: (name) => all().some(({ room }) => room === name),
+  };
 }

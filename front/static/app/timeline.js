@@ -49,6 +49,16 @@ export class Timeline {
   }
 
   /**
+   * Begins with what came with the page. What is asked for later is what comes after it.
+   * @param {{ epoch: string, first: number, top: number, messages: WireMessage[] }} past
+   */
+  begin({ epoch, first, top, messages }) {
+    this.joined({ epoch, first, top, resume: 'fresh' });
+    for (const message of messages) this.message(message);
+    this.synced(messages.at(-1)?.seq ?? top);
+  }
+
+  /**
    * @param {WireMessage} message
    * @returns {boolean} Whether it was new.
    */
