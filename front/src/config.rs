@@ -65,6 +65,10 @@ pub struct Config {
     #[arg(long, env = "FRONT_BASE_PATH", default_value = "", hide_default_value = true)]
     pub base_path: BasePath,
 
+    /// Where the source of this server can be had, for its page /about: an address with http:// or https://
+    #[arg(long, env = "FRONT_SOURCE_URL", value_name = "URL", value_parser = web_address)]
+    pub source_url: Option<String>,
+
     /// Folder with the page's scripts, styles and words
     #[arg(long, env = "FRONT_ASSETS", default_value_os_t = default_assets())]
     pub assets: PathBuf,
@@ -146,6 +150,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// An address that a link may lead to.
+fn web_address(text: &str) -> Result<String, String> {
+    let leads = ["http://", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+    if leads { Ok(text.to_owned()) } else { Err("an address begins with http:// or https://".to_owned()) }
+}
+
 /// The chat server on the same machine.
 const BACK: &str = "ws://127.0.0.1:3000";
 
@@ -176,6 +186,7 @@ impl Default for Config {
             allow_origin: Vec::new(),
             api: ApiLimits::default(),
             base_path: BasePath::default(),
+            source_url: None,
             assets: default_assets(),
             log: LOG.to_owned(),
         }
@@ -233,6 +244,15 @@ mod tests {
     fn a_back_address_that_would_break_the_policy_is_refused() {
         for bad in ["ws://a;script-src *", "ws://a b", "http://a", "ws://", "ws://a:99999", "ws://a/'x'"] {
             assert!(Config::try_parse_from(["front", "--public-back-url", bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_source_is_at_an_address_of_the_web() {
+        let read = |url| Config::try_parse_from(["front", "--source-url", url]).map(|config| config.source_url);
+        assert_eq!(read("https://example.org/madang").unwrap().as_deref(), Some("https://example.org/madang"));
+        for bad in ["javascript:alert(1)", "https://", "example.org", ""] {
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 

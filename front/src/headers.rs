@@ -19,7 +19,7 @@ use crate::{host::BackUrl, visitor::Gate};
 
 /// Everything that a page may load or talk to, with the places of the chat server and of frames left open.
 const POLICY: [&str; 3] = [
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; manifest-src 'self'; connect-src 'self'",
     "; base-uri 'none'; form-action 'self'",
     "; require-trusted-types-for 'script'",
 ];
@@ -118,8 +118,8 @@ mod tests {
         let back = "ws://localhost:3000".parse().unwrap();
         assert_eq!(
             policy(Some(&back), Framing::Apart),
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' \
-             ws://localhost:3000; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; manifest-src 'self'; \
+             connect-src 'self' ws://localhost:3000; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
              require-trusted-types-for 'script'"
         );
     }

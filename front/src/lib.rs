@@ -2,6 +2,7 @@
 //! passes WebSocket connections on where it is told to. What it holds of a room it has from the chat server, and can ask
 //! for again.
 
+mod about;
 mod api;
 mod assets;
 pub mod base;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod dial;
 pub mod headers;
 pub mod host;
+pub mod modules;
 pub mod pages;
 mod relay;
 mod routes;
@@ -34,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use bridge::{Bridge, BridgeLimits};
 pub use config::Config;
 use dial::Back;
+use modules::Modules;
 use pages::Pages;
 use relay::Relay;
 use service::tls::{Certificate, Files, LOOK_EVERY};
@@ -59,6 +62,7 @@ struct State {
     gate: web::Data<Gate>,
     origins: web::Data<Vec<AllowedOrigin>>,
     relay: Option<web::Data<Relay>>,
+    source: web::Data<about::Source>,
 }
 
 /// The page server, built but not yet running.
@@ -95,11 +99,12 @@ impl Server {
             base: config.base_path.clone(),
             origins: config.allow_origin.clone(),
         });
-        let pages = web::Data::new(Pages::new(config.base_path)?);
+        let pages = web::Data::new(Pages::new(config.base_path, Modules::read(&config.assets))?);
         let files = Files::of(config.tls_cert, config.tls_key);
         let certificate = files.map(Certificate::open).transpose().context("no TLS")?;
         let origins = web::Data::new(config.allow_origin);
-        let state = State { pages, gate, origins, relay };
+        let source = web::Data::new(about::Source(config.source_url));
+        let state = State { pages, gate, origins, relay, source };
         let limits = config.api.bridge();
         Ok(Self { state, assets: config.assets, certificate, back, limits })
     }
@@ -126,6 +131,7 @@ impl Server {
                 .app_data(state.pages.clone())
                 .app_data(state.gate.clone())
                 .app_data(state.origins.clone())
+                .app_data(state.source.clone())
                 .app_data(bridge.clone())
                 .configure(|app| _ = relay.map(|relay| app.app_data(relay)))
                 .service(

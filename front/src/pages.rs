@@ -1,25 +1,30 @@
 //! Pages from templates and words. The only place that knows tera; it knows nothing of requests.
 
 use serde::Serialize;
-use serde_json::json;
-use shared::{RoomName, limits};
+use serde_json::{json, value::RawValue};
+use shared::{Epoch, RoomName, limits};
 use tera::{Context, Tera};
 
 use crate::{
     base::BasePath,
     host::BackUrl,
+    modules::Modules,
     theme::Theme,
-    words::{Lang, Words},
+    words::{Lang, Table, Words},
 };
 
 /// How often the messages are loaded again where no script does it, in seconds.
 const LIVE_SECONDS: u32 = 4;
+
+/// The crates in the two programs by licence, a line each, as `scripts/licences` writes them.
+const LICENCES: &str = include_str!("licences.txt");
 
 /// The compiled templates and the words that fill them.
 pub struct Pages {
     tera: Tera,
     words: Words,
     base: BasePath,
+    modules: Modules,
 }
 
 /// For whom a page is made.
@@ -63,6 +68,34 @@ pub struct Corner<'a> {
     pub unframed: bool,
     /// Those messages; nothing while the chat server cannot be reached.
     pub said: Option<&'a [Row]>,
+    /// The newest messages for the script, which shows them before it has a connection.
+    pub past: Option<&'a Past>,
+}
+
+/// The newest messages of a room and where they stand in its history, as the chat server wrote them.
+#[derive(Debug, Clone, Serialize)]
+pub struct Past {
+    /// Which history.
+    pub epoch: Epoch,
+    /// The oldest message that is kept.
+    pub first: u64,
+    /// The newest message.
+    pub top: u64,
+    /// Ascending by `seq`.
+    pub messages: Vec<Box<RawValue>>,
+}
+
+/// What the script reads from the page.
+#[derive(Serialize)]
+struct Data<'a> {
+    lang: &'a str,
+    back: &'a str,
+    base: &'a str,
+    room: Option<&'a str>,
+    limits: serde_json::Value,
+    words: &'a Table,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    past: Option<&'a Past>,
 }
 
 /// A message as it is shown without a script.
@@ -92,11 +125,11 @@ pub enum Field {
 }
 
 impl Pages {
-    /// Compiles the built-in templates; what they lead to is below `base`.
+    /// Compiles the built-in templates; what they lead to is below `base`, and their scripts are `modules`.
     ///
     /// # Errors
     /// When a template or a table of words is broken.
-    pub fn new(base: BasePath) -> anyhow::Result<Self> {
+    pub fn new(base: BasePath, modules: Modules) -> anyhow::Result<Self> {
         let mut tera = Tera::new();
         tera.add_raw_templates([
             ("base.html", include_str!("../templates/base.html")),
@@ -104,10 +137,11 @@ impl Pages {
             ("room.html", include_str!("../templates/room.html")),
             ("live.html", include_str!("../templates/live.html")),
             ("said.html", include_str!("../templates/said.html")),
+            ("about.html", include_str!("../templates/about.html")),
             ("problem.html", include_str!("../templates/problem.html")),
             ("themes.html", include_str!("../templates/themes.html")),
         ])?;
-        Ok(Self { tera, words: Words::load()?, base })
+        Ok(Self { tera, words: Words::load()?, base, modules })
     }
 
     /// The path that every address begins with.
@@ -125,7 +159,8 @@ impl Pages {
     /// # Errors
     /// When the template asks for something that is not there.
     pub fn index(&self, reader: Reader<'_>, form: &Form<'_>) -> anyhow::Result<String> {
-        let mut context = self.context(reader, None);
+        let mut context = self.context(reader, None, None);
+        context.insert("modules", self.modules.of_form());
         context.insert("name", form.name);
         context.insert("room", form.room);
         let problem_of = |field| form.problem.as_ref().filter(|(at, _)| *at == field).map_or("", |(_, why)| why);
@@ -139,7 +174,8 @@ impl Pages {
     /// # Errors
     /// When the template asks for something that is not there.
     pub fn room(&self, reader: Reader<'_>, room: &RoomName, corner: &Corner<'_>) -> anyhow::Result<String> {
-        let mut context = self.context(reader, Some(room));
+        let mut context = self.context(reader, Some(room), corner.past);
+        context.insert("modules", self.modules.of_room());
         context.insert("room", room.as_str());
         context.insert("once", corner.once);
         context.insert("name", corner.name);
@@ -156,7 +192,7 @@ impl Pages {
     /// # Errors
     /// When the template asks for something that is not there.
     pub fn live(&self, reader: Reader<'_>, room: &RoomName, said: Option<&[Row]>) -> anyhow::Result<String> {
-        let mut context = self.context(reader, None);
+        let mut context = self.context(reader, None, None);
         context.insert("room", room.as_str());
         context.insert("away", &said.is_none());
         context.insert("said", &said);
@@ -164,33 +200,51 @@ impl Pages {
         Ok(self.tera.render("live.html", &context)?)
     }
 
+    /// What this server is. `server` names the chat server, `source` says where the source is; empty where unknown.
+    ///
+    /// # Errors
+    /// When the template asks for something that is not there.
+    pub fn about(&self, reader: Reader<'_>, server: &str, source: &str) -> anyhow::Result<String> {
+        let mut context = self.context(reader, None, None);
+        context.insert("version", concat!("front/", env!("CARGO_PKG_VERSION")));
+        context.insert("server", server);
+        context.insert("source", source);
+        let groups = LICENCES.lines().filter_map(|line| line.split_once(": "));
+        let groups: Vec<_> = groups.map(|(licence, crates)| json!({ "licence": licence, "crates": crates })).collect();
+        context.insert("licences", &groups);
+        Ok(self.tera.render("about.html", &context)?)
+    }
+
     /// A page that says what went wrong, and leads back to the form.
     ///
     /// # Errors
     /// When the template asks for something that is not there.
     pub fn problem(&self, reader: Reader<'_>, title: &str, sentence: &str) -> anyhow::Result<String> {
-        let mut context = self.context(reader, None);
+        let mut context = self.context(reader, None, None);
         context.insert("title", title);
         context.insert("sentence", sentence);
         Ok(self.tera.render("problem.html", &context)?)
     }
 
     /// What every template may use.
-    fn context(&self, reader: Reader<'_>, room: Option<&RoomName>) -> Context {
+    fn context(&self, reader: Reader<'_>, room: Option<&RoomName>, past: Option<&Past>) -> Context {
         let words = self.words.table(reader.lang);
         let back = reader.back.to_string();
         let languages: Vec<_> = Lang::ALL
             .iter()
             .map(|lang| json!({ "tag": lang.tag(), "name": lang.own_name(), "current": *lang == reader.lang }))
             .collect();
-        let data = json!({
-            "lang": reader.lang.tag(),
-            "back": back,
-            "base": self.base.as_str(),
-            "room": room.map(RoomName::as_str),
-            "limits": { "name": limits::NAME_CHARS, "room": limits::ROOM_CHARS, "text": limits::TEXT_BYTES },
-            "words": words,
-        });
+        let data = Data {
+            lang: reader.lang.tag(),
+            back: &back,
+            base: self.base.as_str(),
+            room: room.map(RoomName::as_str),
+            limits: json!({ "name": limits::NAME_CHARS, "room": limits::ROOM_CHARS, "text": limits::TEXT_BYTES }),
+            words,
+            past,
+        };
+        // Texts, numbers and lists of them always become JSON.
+        let data = serde_json::to_string(&data).unwrap_or_default();
 
         let mut context = Context::new();
         context.insert("lang", reader.lang.tag());
@@ -212,9 +266,10 @@ impl Pages {
     }
 }
 
-/// JSON that can stand inside `<script type="application/json">`: without `<` nothing in it ends the element.
-fn for_script_element(data: &serde_json::Value) -> String {
-    data.to_string().replace('<', "\\u003c")
+/// JSON that can stand inside `<script type="application/json">`: without `<` nothing in it ends the element. Outside of its
+/// texts JSON has none.
+fn for_script_element(json: &str) -> String {
+    json.replace('<', "\\u003c")
 }
 
 #[cfg(test)]
@@ -223,7 +278,7 @@ mod tests {
 
     #[test]
     fn nothing_in_the_data_ends_its_element() {
-        let text = for_script_element(&json!({ "room": "</script><!--" }));
+        let text = for_script_element(&json!({ "room": "</script><!--" }).to_string());
         assert_eq!(text, r#"{"room":"\u003c/script>\u003c!--"}"#);
     }
 }

@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use shared::{Name, NameError, RoomName, limits};
 
 use crate::{
+    about,
     host::BackUrl,
     pages::{Field, Form, Pages, Reader},
     relay,
@@ -38,6 +39,8 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         .service(room)
         .service(readable("/r/{room:[^/]*}/live").route(web::to(scriptless::live)))
         .service(readable("/favicon.ico").route(web::to(favicon)))
+        .service(readable("/about").route(web::to(about::about)))
+        .service(readable("/manifest.webmanifest").route(web::to(about::manifest)))
         // All of it, however it is asked: the chat server answers.
         .service(web::resource([relay::AT.to_owned(), format!("{}/{{rest:.*}}", relay::AT)]).to(relay::relay));
 }

@@ -4,6 +4,8 @@
 
 #[path = "browser/examples.rs"]
 mod examples;
+#[path = "browser/first.rs"]
+mod first;
 #[path = "browser/markup.rs"]
 mod markup;
 #[path = "browser/nginx.rs"]

@@ -182,7 +182,7 @@ async fn other_methods_are_refused_with_the_right_ones() {
 #[tokio::test]
 async fn every_answer_has_the_headers() {
     let server = TestServer::start();
-    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' \
+    let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; manifest-src 'self'; connect-src 'self' \
                   ws://127.0.0.1:3000; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
                   require-trusted-types-for 'script'";
     let data = "default-src 'none'; frame-ancestors 'none'";
@@ -402,6 +402,55 @@ async fn the_colours_are_the_readers() {
     assert_eq!(cookies, BTreeSet::from([&*kept("lang=ko"), &*kept("theme=light")]));
     let nonsense = server.ask("GET", "/?theme=%0D%0AX:1", "Cookie: theme=<b>\r\n").await;
     assert_eq!((nonsense.field("set-cookie"), &*night(&nonsense)), ("", "(prefers-color-scheme: dark)"));
+}
+
+#[tokio::test]
+async fn the_page_about_this_server_says_what_it_is() {
+    let source = Some("https://example.org/madang".to_owned());
+    let server = TestServer::with(Config { source_url: source, ..Config::default() });
+    for (lang, title) in [("en", "About this server"), ("ko", "이 서버에 대하여")] {
+        let page = server.get(&format!("/about?lang={lang}")).await;
+        assert_eq!((page.status, page.field("content-language")), (200, lang));
+        for part in [
+            title,
+            concat!("front/", env!("CARGO_PKG_VERSION")),
+            "https://example.org/madang",
+            "actix-web",
+            "BSD-3-Clause",
+        ] {
+            assert!(page.body.contains(part), "{lang}: {part}");
+        }
+        for from in ["/", "/r/dev"] {
+            let page = server.get(&format!("{from}?lang={lang}")).await;
+            assert!(page.body.contains(&format!(r#"<a href="/about">{title}</a>"#)), "{from} leads there");
+        }
+    }
+    let licence = server.get("/static/vendor/highlight.js/LICENSE.txt").await;
+    assert!(licence.body.contains("BSD 3-Clause") && licence.field("content-type").starts_with("text/plain"));
+}
+
+#[tokio::test]
+async fn a_device_can_keep_it_as_an_application() {
+    for (base, home) in [("", "/"), ("/chat", "/chat/")] {
+        let server = TestServer::with(Config { base_path: base.parse().unwrap(), ..Config::default() });
+        for (lang, name) in [("ko", "마당"), ("en", "Madang")] {
+            let page = server.get(&format!("{base}/?lang={lang}")).await;
+            let link = format!("{base}/manifest.webmanifest?lang={lang}");
+            assert!(page.body.contains(&format!(r#"<link rel="manifest" href="{link}">"#)), "{}", page.body);
+            let answer = server.get(&link).await;
+            assert_eq!(answer.field("content-type"), "application/manifest+json");
+            assert_eq!(answer.field("set-cookie"), "", "asking for it chooses no language");
+            let manifest: Value = serde_json::from_str(&answer.body).unwrap();
+            assert_eq!(
+                (&manifest["name"], &manifest["start_url"], &manifest["scope"]),
+                (&name.into(), &home.into(), &home.into())
+            );
+            for icon in manifest["icons"].as_array().unwrap() {
+                let file = server.get(icon["src"].as_str().unwrap()).await;
+                assert_eq!((file.status, file.field("content-type")), (200, icon["type"].as_str().unwrap()), "{icon}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

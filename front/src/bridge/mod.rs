@@ -60,6 +60,9 @@ pub struct BridgeLimits {
 /// How often is looked for rooms and sessions that nobody reads, at least.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 
+/// How long the chat server's name for itself is believed.
+const SERVER_KNOWN: Duration = Duration::from_secs(60);
+
 /// Front's side of the conversation with back.
 pub struct Bridge {
     back: Back,
@@ -70,6 +73,8 @@ pub struct Bridge {
     share: Arc<AtomicUsize>,
     readers: Arc<Semaphore>,
     posts: Arc<Semaphore>,
+    /// What the chat server calls itself, and since when that is known; one asks at a time.
+    server: tokio::sync::Mutex<Option<(String, Instant)>>,
     /// API sessions.
     pub(crate) sessions: Sessions,
 }
@@ -110,6 +115,7 @@ impl Bridge {
             share: Arc::new(AtomicUsize::new(limits.buffered)),
             readers: Arc::new(Semaphore::new(limits.readers.min(Semaphore::MAX_PERMITS))),
             posts: Arc::new(Semaphore::new(limits.posts.min(Semaphore::MAX_PERMITS))),
+            server: tokio::sync::Mutex::default(),
             limits,
             runtime,
         });
@@ -226,6 +232,19 @@ impl Bridge {
     /// As [`Self::page`].
     pub async fn newest(&self, room: &RoomName) -> Result<Page, Box<ErrorBody>> {
         self.page(room, None, limits::DEFAULT_LAST).await
+    }
+
+    /// What the chat server calls itself; nothing while it cannot be reached. Asked at most once a minute.
+    pub(crate) async fn server(&self) -> Option<String> {
+        let mut known = self.server.lock().await;
+        if let Some((name, at)) = &*known
+            && at.elapsed() < SERVER_KNOWN
+        {
+            return Some(name.clone());
+        }
+        let name = session::server(&self.back).await?;
+        *known = Some((name.clone(), Instant::now()));
+        Some(name)
     }
 
     /// Says something as the page does: with a session as that person, without one as a guest. The same `id` again stores

@@ -7,13 +7,14 @@ mod guest;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use serde_json::value::RawValue;
 use shared::{ErrorBody, ErrorCode, Message, Name, NameError, RoomName};
 use tokio::time::timeout;
 
 use crate::{
-    bridge::{Bridge, Saying},
+    bridge::{Bridge, Page, Saying},
     headers::Framing,
-    pages::{Corner, Row},
+    pages::{Corner, Past, Row},
     routes::{Asked, unguarded},
 };
 use form::Posted;
@@ -24,6 +25,12 @@ const FORM_BYTES: usize = 64 * 1024;
 
 /// Time for a form's body.
 const FORM_TIME: Duration = Duration::from_secs(10);
+
+/// How long a page whose script can ask for itself waits for the newest messages.
+const PAST_TIME: Duration = Duration::from_millis(300);
+
+/// Bytes of the newest messages on such a page. Fifty of the longest would make it heavier than all the rest.
+const PAST_BYTES: usize = 128 * 1024;
 
 /// One who writes, seen by another with an interval below this and the same name, goes on.
 const GROUP_MS: u64 = 5 * 60 * 1000;
@@ -40,8 +47,23 @@ pub(crate) async fn room(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
     let once = form::new_once().unwrap_or_default();
     // Browsers that know frames say where a page goes to, and read the messages there; others read them here.
     let unframed = !asked.names_its_destination();
-    let said = if unframed { said(&asked, &bridge, &room).await } else { None };
-    let corner = Corner { once: &once, name: guest.name(), unframed, said: said.as_deref(), ..Corner::default() };
+    let page = if asked.reader().scripted {
+        timeout(PAST_TIME, newest(&asked, &bridge, &room)).await.ok().flatten()
+    } else if unframed {
+        newest(&asked, &bridge, &room).await
+    } else {
+        None
+    };
+    let said = page.as_ref().filter(|_| unframed).map(|page| read(&asked, page));
+    let past = page.as_ref().filter(|_| asked.reader().scripted).map(past);
+    let corner = Corner {
+        once: &once,
+        name: guest.name(),
+        unframed,
+        said: said.as_deref(),
+        past: past.as_ref(),
+        ..Corner::default()
+    };
     answer(&asked, StatusCode::OK, &room, &corner)
 }
 
@@ -61,7 +83,7 @@ pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
         answer.extensions_mut().insert(Framing::Framed);
         return answer;
     }
-    let said = said(&asked, &bridge, &room).await;
+    let said = newest(&asked, &bridge, &room).await.map(|page| read(&asked, &page));
     let mut answer = asked.answer(StatusCode::OK, asked.pages.live(asked.reader(), &room, said.as_deref()));
     answer.extensions_mut().insert(Framing::Framed);
     answer
@@ -140,15 +162,38 @@ fn answer(asked: &Asked<'_>, status: StatusCode, room: &RoomName, corner: &Corne
     answer
 }
 
-/// The newest messages; nothing where the chat server does not give them.
-async fn said(asked: &Asked<'_>, bridge: &Bridge, room: &RoomName) -> Option<Vec<Row>> {
+/// The newest messages; nothing where the chat server does not give them, or they are not for who asks.
+async fn newest(asked: &Asked<'_>, bridge: &Bridge, room: &RoomName) -> Option<Page> {
     if !asked.is_expected() {
         return None;
     }
-    let page = bridge.newest(room).await.ok()?;
+    bridge.newest(room).await.ok()
+}
+
+/// A page of messages as it is shown.
+fn read(asked: &Asked<'_>, page: &Page) -> Vec<Row> {
     let messages = page.messages().filter_map(|json| serde_json::from_slice::<Message>(&json).ok());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    Some(rows(messages, |at| age(asked, now.saturating_sub(at)), &asked.say("deleted", &[])))
+    rows(messages, |at| age(asked, now.saturating_sub(at)), &asked.say("deleted", &[]))
+}
+
+/// A page of messages for the script; of long ones fewer, the newest.
+fn past(page: &Page) -> Past {
+    let mut bytes = 0;
+    let mut messages: Vec<_> = page
+        .messages()
+        .map(|json| String::from_utf8_lossy(&json).into_owned())
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .take_while(|json| {
+            bytes += json.len();
+            bytes <= PAST_BYTES
+        })
+        .filter_map(|json| RawValue::from_string(json).ok())
+        .collect();
+    messages.reverse();
+    Past { epoch: page.epoch.clone(), first: page.first, top: page.top, messages }
 }
 
 /// From messages to what is shown: changes act on what they change and are no rows of their own.

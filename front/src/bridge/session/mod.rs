@@ -176,6 +176,18 @@ async fn open(
     drop(seat);
 }
 
+/// What the chat server calls itself, in its welcome.
+pub(crate) async fn server(back: &Back) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        server: String,
+    }
+    let hello = serde_json::json!({ "type": "hello", "presence": false }).to_string();
+    let (mut speaking, _, welcome, _) = greet(back, hello).await.ok()?;
+    let _ = speaking.say(r#"{"type":"quit"}"#.to_owned()).await;
+    serde_json::from_slice(&welcome).ok().map(|Named { server }| server)
+}
+
 /// Says hello and waits for the welcome.
 async fn greet(
     back: &Back,
