@@ -183,7 +183,7 @@ pub(crate) async fn server(back: &Back) -> Option<String> {
         server: String,
     }
     let hello = serde_json::json!({ "type": "hello", "presence": false }).to_string();
-    let (mut speaking, _, welcome, _) = greet(back, hello).await.ok()?;
+    let (mut speaking, _, welcome, _) = greet(back, hello, None).await.ok()?;
     let _ = speaking.say(r#"{"type":"quit"}"#.to_owned()).await;
     serde_json::from_slice(&welcome).ok().map(|Named { server }| server)
 }
