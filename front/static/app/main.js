@@ -205,6 +205,7 @@ const handlers = {
   /** @param {any} message */
   message(message) {
     if (!timeline.message(message)) return;
+    if (message.user === store.get().me.user) outbox.came(message, timeline.epoch);
     outbox.seen(timeline.epoch, timeline.last);
     typing.gone(message.user);
     if (notify.heard(message, timeline.epoch, live || missed !== null)) store.set({ called: true });

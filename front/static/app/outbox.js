@@ -15,6 +15,7 @@ import { randomId } from './random.js';
  * @property {'pending' | 'stored' | 'failed'} state `stored` until the room's own copy arrives.
  * @property {string} [reason] Why it failed, from the server.
  * @property {number} [tries] How often the link was lost while it was on its way.
+ * @property {boolean} [here] Its copy has come already, and only the answer is missing.
  * @property {string} [epoch] Where it is stored.
  * @property {number} [seq]
  */
@@ -34,6 +35,8 @@ export class Outbox {
     this.onChange = onChange;
     try {
       this.entries = JSON.parse(storage.getItem(key) ?? '[]');
+      // What this page has not seen yet is not here.
+      for (const entry of this.entries) delete entry.here;
     } catch {
       // Somebody else wrote there; begin empty.
     }
@@ -88,6 +91,20 @@ export class Outbox {
     const entry = this.entries.find((candidate) => candidate.id === id);
     if (entry) this.#put(this.entries.filter((candidate) => candidate !== entry));
     return entry;
+  }
+
+  /**
+   * A message of one's own has come. If no answer told of it, it is what was on its way when the link was lost: that
+   * need not be shown beside it. Only what was sent and not answered can be meant, so nothing else is ever hidden.
+   * @param {{ seq: number, text: string }} message
+   * @param {string} epoch
+   */
+  came({ seq, text }, epoch) {
+    if (this.entries.some((entry) => entry.epoch === epoch && entry.seq === seq)) return;
+    const entry = this.entries.find(
+      (e) => e.state === 'pending' && e.tries && !e.here && !e.edits && !e.deletes && e.text === text,
+    );
+    if (entry) this.#change(entry.id, { here: true });
   }
 
   /**

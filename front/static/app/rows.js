@@ -121,7 +121,8 @@ export function makeRows(items, own, me, mood, { line = null, comings = [] } = {
   if (items.at(-1)?.kind !== 'gap') between(Infinity);
   for (const entry of own) {
     // A change is shown where it happens, unless that is nowhere.
-    if (known.has(`${entry.within}:${targetOf(entry)}`)) continue;
+    // Nor is what has come already shown twice.
+    if (known.has(`${entry.within}:${targetOf(entry)}`) || (entry.here && entry.state === 'pending')) continue;
     const first = begins({ ...me, ...entry }, entry.id);
     const quote = quoteOf(entry.within, entry.reply_to);
     const look = `${first}${entry.state}${mood}${JSON.stringify(quote)}`;

@@ -435,6 +435,33 @@ async fn a_conversation_needs_no_mouse() {
     a.until_focused("#box").await;
 }
 
+#[tokio::test]
+async fn what_came_before_its_answer_is_shown_once() {
+    let (yard, wire) = Yard::open_over_a_wire(&[]).await;
+    let a = yard.join("Ada", "dev").await;
+    let watch = "(window.most = 0, new MutationObserver(() => { most = Math.max(most,
+        [...document.querySelectorAll('li.message .text')].filter((text) => text.textContent === 'once').length) })
+        .observe(document.querySelector('#messages'), { subtree: true, childList: true }), true)";
+    a.eval(watch).await;
+    let mut b = yard.client("dev").await;
+    wire.deafen();
+    a.say("once").await;
+    assert_eq!(b.until("message").await["text"], "once");
+    wire.cut();
+    a.until_link("closed").await;
+    wire.mend();
+    a.until_said("once").await;
+    a.until(
+        "nothing waits",
+        "document.querySelector('li.message[data-id]') === null && !sessionStorage.getItem('madang.outbox.dev')",
+    )
+    .await;
+    assert_eq!(a.eval("most").await, 1);
+    // A second one of the same words is another one.
+    a.say("once").await;
+    a.until("there are two", "document.querySelectorAll('li.message[data-seq]').length === 2").await;
+}
+
 /// The pure modules. Each expression is a promise of `true`.
 #[tokio::test]
 async fn the_rules_of_writing_hold() {
@@ -512,6 +539,23 @@ const RULES: &[&str] = &[
         const rows = makeRows([m(1), m(2, { reply_to: 1 }), m(3, { reply_to: 7 })], own, { user: 'u', name: 'n' }, '').filter(({ kind }) => kind !== 'day');
         return rows.map(({ key }) => key).join() === 'a:1,a:2,a:3,y,z' && rows[0].change.id === 'x' && !rows[1].change
             && rows[1].quote.name === 'n' && rows[1].quote.text === 't1' && rows[2].quote.seq === 7 && rows[2].quote.name === undefined;
+    })",
+    // A copy that comes before its answer hides what was sent, once; one that an answer told of hides nothing.
+    r"import('/static/app/outbox.js').then(({ Outbox }) => {
+        const box = new Outbox(sessionStorage, 'came');
+        const [a, b] = ['x', 'x'].map((text) => box.add(text));
+        box.came({ seq: 1, text: 'x' }, 'e');
+        const unsent = !box.entries.some(({ here }) => here);
+        box.tried(a.id);
+        box.came({ seq: 2, text: 'y' }, 'e');
+        box.store(b.id, { epoch: 'e', seq: 3, at: 1 });
+        box.came({ seq: 3, text: 'x' }, 'e');
+        const told = !box.entries.some(({ here }) => here);
+        box.came({ seq: 4, text: 'x' }, 'e');
+        const hidden = box.entries.filter(({ here }) => here).map(({ id }) => id).join() === a.id;
+        const again = new Outbox(sessionStorage, 'came');
+        box.clear();
+        return unsent && told && hidden && !again.entries[0].here;
     })",
     // What an entry is about stays with it.
     r"import('/static/app/outbox.js').then(({ Outbox }) => {
