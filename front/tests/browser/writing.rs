@@ -17,6 +17,11 @@ fn row(seq: u64) -> String {
 impl Tab {
     /// Points at a message and presses one of its buttons.
     async fn act(&self, seq: u64, action: &str) {
+        self.until(
+            &format!("message {seq} is there"),
+            &format!("document.querySelector({}) !== null", json!(format!("{} .text", row(seq)))),
+        )
+        .await;
         self.point_at(&format!("{} .text", row(seq))).await;
         self.click(&format!("{} [data-key={action}]", row(seq))).await;
     }
@@ -556,6 +561,25 @@ const RULES: &[&str] = &[
         const again = new Outbox(sessionStorage, 'came');
         box.clear();
         return unsent && told && hidden && !again.entries[0].here;
+    })",
+    // A number means nothing in another history: a change is refused, an answer is only a message.
+    r"Promise.all([import('/static/app/sender.js'), import('/static/app/outbox.js')]).then(async ([{ createSender }, { Outbox }]) => {
+        const outbox = new Outbox(sessionStorage, 'within');
+        const asked = [];
+        await new Promise((done) => {
+            const request = async (message) => (asked.push(message), { epoch: 'new', seq: asked.length, at: 1 });
+            const onSettled = () => outbox.next() || done();
+            const sender = createSender({ outbox, room: 'r', request, onSettled, onWait: () => {} });
+            for (const within of ['old', 'new']) {
+                outbox.add('e', { within, edits: 1 }); outbox.add('', { within, deletes: 2 }); outbox.add('a', { within, reply_to: 3 });
+            }
+            sender.setReady('new');
+        });
+        const states = outbox.entries.map(({ state }) => state).join();
+        outbox.clear();
+        return states === 'failed,failed,stored,stored,stored,stored' && JSON.stringify(asked) === JSON.stringify([
+            { type: 'send', room: 'r', text: 'a' }, { type: 'edit', room: 'r', seq: 1, text: 'e' }, { type: 'delete', room: 'r', seq: 2 },
+            { type: 'send', room: 'r', text: 'a', reply_to: 3 }]);
     })",
     // What an entry is about stays with it.
     r"import('/static/app/outbox.js').then(({ Outbox }) => {
