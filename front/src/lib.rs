@@ -11,7 +11,6 @@ pub mod config;
 pub mod dial;
 pub mod headers;
 pub mod host;
-pub mod modules;
 pub mod pages;
 mod relay;
 mod routes;
@@ -23,7 +22,6 @@ pub mod words;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
     time::Duration,
 };
 
@@ -33,10 +31,10 @@ use shared::origin::AllowedOrigin;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use assets::Assets;
 use bridge::{Bridge, BridgeLimits};
 pub use config::Config;
 use dial::Back;
-use modules::Modules;
 use pages::Pages;
 use relay::Relay;
 use service::tls::{Certificate, Files, LOOK_EVERY};
@@ -63,12 +61,12 @@ struct State {
     origins: web::Data<Vec<AllowedOrigin>>,
     relay: Option<web::Data<Relay>>,
     source: web::Data<about::Source>,
+    assets: web::Data<Assets>,
 }
 
 /// The page server, built but not yet running.
 pub struct Server {
     state: State,
-    assets: PathBuf,
     certificate: Option<Certificate>,
     back: Back,
     limits: BridgeLimits,
@@ -99,14 +97,17 @@ impl Server {
             base: config.base_path.clone(),
             origins: config.allow_origin.clone(),
         });
-        let pages = web::Data::new(Pages::new(config.base_path, Modules::read(&config.assets))?);
+        let pages = web::Data::new(Pages::new(config.base_path)?);
         let files = Files::of(config.tls_cert, config.tls_key);
         let certificate = files.map(Certificate::open).transpose().context("no TLS")?;
         let origins = web::Data::new(config.allow_origin);
+        let assets = Assets::read(&config.assets)
+            .with_context(|| format!("cannot read the folder {}", config.assets.display()))?;
+        let assets = web::Data::new(assets);
         let source = web::Data::new(about::Source(config.source_url));
-        let state = State { pages, gate, origins, relay, source };
+        let state = State { pages, gate, origins, relay, source, assets };
         let limits = config.api.bridge();
-        Ok(Self { state, assets: config.assets, certificate, back, limits })
+        Ok(Self { state, certificate, back, limits })
     }
 
     /// The certificate, for whoever wants it read anew; `None` without TLS.
@@ -119,7 +120,7 @@ impl Server {
     /// # Errors
     /// When the listener cannot be used.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        let Self { state, assets, certificate, back, limits } = self;
+        let Self { state, certificate, back, limits } = self;
         if let Some(relay) = &state.relay {
             relay.leave_after(shutdown.clone());
         }
@@ -132,6 +133,7 @@ impl Server {
                 .app_data(state.gate.clone())
                 .app_data(state.origins.clone())
                 .app_data(state.source.clone())
+                .app_data(state.assets.clone())
                 .app_data(bridge.clone())
                 .configure(|app| _ = relay.map(|relay| app.app_data(relay)))
                 .service(
@@ -139,7 +141,7 @@ impl Server {
                     web::scope(state.pages.base().as_str())
                         .configure(api::configure)
                         .configure(routes::configure)
-                        .service(assets::folder(&assets)),
+                        .configure(assets::configure),
                 )
                 .default_service(web::to(routes::not_found))
                 .wrap(middleware::Compress::default())

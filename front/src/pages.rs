@@ -6,9 +6,9 @@ use shared::{Epoch, RoomName, limits};
 use tera::{Context, Tera};
 
 use crate::{
+    assets::{self, Folder},
     base::BasePath,
     host::BackUrl,
-    modules::Modules,
     theme::Theme,
     words::{Lang, Table, Words},
 };
@@ -24,7 +24,6 @@ pub struct Pages {
     tera: Tera,
     words: Words,
     base: BasePath,
-    modules: Modules,
 }
 
 /// For whom a page is made.
@@ -36,6 +35,8 @@ pub struct Reader<'a> {
     pub theme: Theme,
     /// Where this reader's browser finds the chat server.
     pub back: &'a BackUrl,
+    /// The scripts and styles.
+    pub(crate) assets: &'a Folder,
     /// The path of the page, for the language switch. Percent-encoded.
     pub path: &'a str,
     /// Whether this may be a browser that runs scripts. Text browsers show what waits for a script as if it worked.
@@ -125,11 +126,11 @@ pub enum Field {
 }
 
 impl Pages {
-    /// Compiles the built-in templates; what they lead to is below `base`, and their scripts are `modules`.
+    /// Compiles the built-in templates; what they lead to is below `base`.
     ///
     /// # Errors
     /// When a template or a table of words is broken.
-    pub fn new(base: BasePath, modules: Modules) -> anyhow::Result<Self> {
+    pub fn new(base: BasePath) -> anyhow::Result<Self> {
         let mut tera = Tera::new();
         tera.add_raw_templates([
             ("base.html", include_str!("../templates/base.html")),
@@ -141,7 +142,7 @@ impl Pages {
             ("problem.html", include_str!("../templates/problem.html")),
             ("themes.html", include_str!("../templates/themes.html")),
         ])?;
-        Ok(Self { tera, words: Words::load()?, base, modules })
+        Ok(Self { tera, words: Words::load()?, base })
     }
 
     /// The path that every address begins with.
@@ -160,7 +161,7 @@ impl Pages {
     /// When the template asks for something that is not there.
     pub fn index(&self, reader: Reader<'_>, form: &Form<'_>) -> anyhow::Result<String> {
         let mut context = self.context(reader, None, None);
-        context.insert("modules", self.modules.of_form());
+        self.scripts(&mut context, reader, "index");
         context.insert("name", form.name);
         context.insert("room", form.room);
         let problem_of = |field| form.problem.as_ref().filter(|(at, _)| *at == field).map_or("", |(_, why)| why);
@@ -175,7 +176,7 @@ impl Pages {
     /// When the template asks for something that is not there.
     pub fn room(&self, reader: Reader<'_>, room: &RoomName, corner: &Corner<'_>) -> anyhow::Result<String> {
         let mut context = self.context(reader, Some(room), corner.past);
-        context.insert("modules", self.modules.of_room());
+        self.scripts(&mut context, reader, "main");
         context.insert("room", room.as_str());
         context.insert("once", corner.once);
         context.insert("name", corner.name);
@@ -226,6 +227,12 @@ impl Pages {
         Ok(self.tera.render("problem.html", &context)?)
     }
 
+    /// What a page with scripts may use besides.
+    fn scripts(&self, context: &mut Context, reader: Reader<'_>, page: &str) {
+        context.insert("static", &assets::address(&self.base, reader.assets, page));
+        context.insert("modules", reader.assets.modules(page));
+    }
+
     /// What every template may use.
     fn context(&self, reader: Reader<'_>, room: Option<&RoomName>, past: Option<&Past>) -> Context {
         let words = self.words.table(reader.lang);
@@ -256,6 +263,7 @@ impl Pages {
         context.insert("theme", reader.theme.tag());
         context.insert("back", &back);
         context.insert("base", self.base.as_str());
+        context.insert("static", &assets::address(&self.base, reader.assets, "page"));
         context.insert("path", reader.path);
         context.insert("scripted", &reader.scripted);
         context.insert("languages", &languages);

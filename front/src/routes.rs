@@ -1,6 +1,6 @@
 //! Which address shows what. It knows requests and answers, and leaves the making of pages to `pages`.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, guard,
@@ -12,6 +12,7 @@ use shared::{Name, NameError, RoomName, limits};
 
 use crate::{
     about,
+    assets::{Assets, Folder},
     host::BackUrl,
     pages::{Field, Form, Pages, Reader},
     relay,
@@ -46,15 +47,15 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
 }
 
 /// An address that answers GET and HEAD, and 405 to everything else.
-fn readable(path: &str) -> Readable {
+pub(crate) fn readable(path: &str) -> Readable {
     Readable(web::resource(path))
 }
 
 /// See [`readable`].
-struct Readable(Resource);
+pub(crate) struct Readable(Resource);
 
 impl Readable {
-    fn route(self, route: actix_web::Route) -> Resource {
+    pub(crate) fn route(self, route: actix_web::Route) -> Resource {
         self.0.route(route.guard(reading())).default_service(web::to(|request| wrong_method(request, "GET, HEAD")))
     }
 }
@@ -76,12 +77,14 @@ pub(crate) struct Asked<'a> {
     theme: Theme,
     /// What a switch chose by this request: the cookies' names and values.
     chosen: Vec<(&'static str, &'static str)>,
+    assets: Arc<Folder>,
 }
 
 impl<'a> Asked<'a> {
     /// Nothing only when the request came past the guard of the headers.
     pub(crate) fn of(request: &'a HttpRequest) -> Option<Self> {
         let pages = request.app_data::<web::Data<Pages>>()?;
+        let assets = request.app_data::<web::Data<Assets>>()?.current();
         let back = request.extensions().get::<BackUrl>()?.clone();
         let &Visitor { address, secure, expected, .. } = request.extensions().get()?;
         let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -95,12 +98,19 @@ impl<'a> Asked<'a> {
         let chosen =
             [switch.map(|lang| (words::COOKIE, lang.tag())), theme_switch.map(|theme| (theme::COOKIE, theme.tag()))];
         let chosen = chosen.into_iter().flatten().collect();
-        Some(Self { request, pages, back, address, secure, expected, lang, theme, chosen })
+        Some(Self { request, pages, back, address, secure, expected, lang, theme, chosen, assets })
     }
 
     pub(crate) fn reader(&self) -> Reader<'_> {
         let scripted = self.names_its_destination() || self.field(&header::USER_AGENT).starts_with("Mozilla/");
-        Reader { lang: self.lang, theme: self.theme, back: &self.back, path: self.request.path(), scripted }
+        Reader {
+            lang: self.lang,
+            theme: self.theme,
+            back: &self.back,
+            assets: &self.assets,
+            path: self.request.path(),
+            scripted,
+        }
     }
 
     /// Whether the browser says what a page is asked for: a window or a frame. Those that do know frames; they do it only

@@ -16,7 +16,7 @@ import { readLine } from './markup/inline.js';
 /** Quotes and lists inside each other; what is deeper stays as it was typed. */
 const MOST_DEPTH = 4;
 
-const FENCE = /^ {0,3}```([^`]*)$/;
+const FENCE = /^ {0,3}`{3}([^`]*)$/;
 const LANGUAGE = /^[\w+#.-]{1,20}$/;
 // With a space behind it: `>_<` is a face.
 const QUOTE = /^>+(?: |$)/;
@@ -24,7 +24,7 @@ const QUOTE = /^>+(?: |$)/;
 const ITEM = /^ {0,3}([-*•]|\d{1,3}[.)]) +(?=\S)(?!\d+\.)/;
 
 /** @param {string} line */
-const closes = (line) => line.trimEnd().endsWith('```');
+const closes = (line) => /``{2}\s*$/.test(line);
 
 /**
  * @param {string} text

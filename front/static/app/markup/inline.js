@@ -14,8 +14,8 @@ import { personAt, roomAt } from './names.js';
  * @typedef {{ people?: Names, rooms?: Names, left?: number }} Known `left` is how many names may still be looked for.
  */
 
-const SPECIAL = /[\\`*_~[@#]|https?:\/\/|mailto:/gi;
-const PUNCTUATION = /[!-/:-@[-`{-~]/;
+const SPECIAL = /[\\\x60*_~[@#]|https?:\/\/|mailto:/gi;
+const PUNCTUATION = /[!-/:-@[-\x60{-~]/;
 const LATIN = /[a-z\d]/i;
 const LETTER = /[\p{L}\p{N}_]/u;
 /** What may stand before an underscore that begins something. */
@@ -86,7 +86,7 @@ export function readLine(line, known) {
       case '\\':
         if (PUNCTUATION.test(line[at + 1] ?? '')) put(at, at + 2, line[at + 1]);
         break;
-      case '`': {
+      case '\x60': {
         const length = runAt(line, at);
         const code = (ticks.get(length) ?? -1) > at ? codeAt(line, at + length, length) : null;
         if (code) put(at, code.end, code.piece);
@@ -118,7 +118,7 @@ export function readLine(line, known) {
 
 /** Where the last run of each number of backticks stands. @param {string} line */
 function lastRuns(line) {
-  return new Map([...line.matchAll(/`+/g)].map((run) => [run[0].length, run.index]));
+  return new Map([...line.matchAll(/``*/g)].map((run) => [run[0].length, run.index]));
 }
 
 /** How often the character here is repeated. @param {string} line @param {number} at */
@@ -130,7 +130,7 @@ function runAt(line, at) {
 
 /** Code up to the next run of so many backticks, which is there. @param {string} line @param {number} from @param {number} length */
 function codeAt(line, from, length) {
-  const runs = /`+/g;
+  const runs = /``*/g;
   runs.lastIndex = from;
   for (let run = runs.exec(line); run; run = runs.exec(line)) {
     if (run[0].length !== length) continue;

@@ -5,8 +5,8 @@
 const MOST = 2_048;
 
 // No controls, no marks that cannot be seen or turn the direction, nothing that browsers read as another character.
-const ADDRESS = /(?:https?:\/\/|mailto:)[^\s<>"`\\^{|}\p{C}]+/iuy;
-const LABELLED = /\[([^[\]]{1,300})\]\(((?:https?:\/\/|mailto:)(?:[^\s<>"`\\^{|}\p{C}()]|\([^\s<>"`\\^{|}\p{C}()]*\)){1,2048})\)/iuy;
+const ADDRESS = /(?:https?:\/\/|mailto:)[^\s<>"\x60\\^{|}\p{C}]+/iuy;
+const LABELLED = /\[([^[\]]{1,300})\]\(((?:https?:\/\/|mailto:)(?:[^\s<>"\x60\\^{|}\p{C}()]|\([^\s<>"\x60\\^{|}\p{C}()]*\)){1,2048})\)/iuy;
 const TRAILING = /[.,:;!?'*_~…、。，．：；！？」』】》〉”’·]/;
 /** @type {Record<string, string>} */
 const BRACKETS = { ')': '(', ']': '[', '）': '（' };
