@@ -2,14 +2,24 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
+#[path = "browser/copies.rs"]
+mod copies;
 #[path = "browser/examples.rs"]
 mod examples;
 #[path = "browser/first.rs"]
 mod first;
+#[path = "browser/hardship.rs"]
+mod hardship;
 #[path = "browser/markup.rs"]
 mod markup;
 #[path = "browser/nginx.rs"]
 mod nginx;
+#[path = "browser/outage.rs"]
+mod outage;
+#[path = "browser/place.rs"]
+mod place;
+#[path = "browser/quiet.rs"]
+mod quiet;
 #[path = "browser/reading.rs"]
 mod reading;
 #[path = "browser/writing.rs"]

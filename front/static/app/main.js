@@ -367,6 +367,10 @@ createDrawers([
   { button: 'open-rooms', side: 'rooms-side' },
   { button: 'open-people', side: 'people-side' },
 ]);
+// Where storage is denied or full, what was written lives as long as the page: leaving it asks first.
+addEventListener('beforeunload', (event) => {
+  if ([outboxKey(''), 'madang.draft.'].some(tab.isFleeting)) event.preventDefault();
+});
 // Browsers without a script may show what is hidden, and this would be wrong there.
 byId('empty-title').textContent = t('empty_title');
 byId('empty-text').textContent = t('empty_text');

@@ -51,9 +51,14 @@ export function createScroll({ scroller, list, button, isCut, onEnd, onBottom })
     await toBottom();
     scroller.focus({ preventScroll: true });
   });
-  // A keyboard that slides in, or a window that changes, must not take the reader from the bottom.
+  // A keyboard that slides in, or a window that changes, must not take the reader from the bottom; and a banner that
+  // comes or goes above must not push what is read elsewhere.
+  let top = scroller.getBoundingClientRect().top;
   new ResizeObserver(() => {
+    const before = top;
+    ({ top } = scroller.getBoundingClientRect());
     if (atBottom) void toBottom();
+    else scroller.scrollTop += top - before;
   }).observe(scroller);
 
   /** The rows that can be seen, and where. The list is in order, so the first is found by halving. */

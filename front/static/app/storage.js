@@ -33,6 +33,9 @@ function kept(open) {
       real?.removeItem(key);
     },
 
+    /** Whether anything of this beginning would be gone with the page. @param {string} prefix */
+    isFleeting: (prefix) => [...memory.keys()].some((key) => key.startsWith(prefix)),
+
     /** @returns {string[]} */
     keys: () => [...new Set([...Object.keys(real ?? {}), ...memory.keys()])],
   };

@@ -5,18 +5,14 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
+use super::{complaints, process::Process};
 use fantoccini::{Client, ClientBuilder, Locator, key::Key, wd::WindowHandle};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use super::process::Process;
 
 /// How long a condition may take to come true: many times what it takes, because it is only ever waited out by a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,6 +23,8 @@ pub(crate) struct Browser {
     client: Client,
     /// The driver's port.
     port: u16,
+    /// What the driver calls this browser.
+    session: String,
     profile: PathBuf,
     _driver: Process,
 }
@@ -72,14 +70,22 @@ impl Browser {
             &data,
         ];
         let options = json!({ "binary": chromium, "args": arguments });
-        let Value::Object(capabilities) = json!({ "goog:chromeOptions": options }) else { unreachable!() };
+        let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+        let Value::Object(capabilities) = capabilities else { unreachable!() };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{}", driver.said))
             .await
             .expect("a browser");
         let port = driver.said.parse().expect("a port");
-        Self { client, port, profile, _driver: driver }
+        let session = client.session_id().await.expect("a session").expect("a session's name");
+        Self { client, port, session, profile, _driver: driver }
+    }
+
+    /// What pages complained of since this was last asked. A test that is about it asks; what nobody asked for fails the
+    /// test at its end.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        complaints::gather(self.port, &self.session)
     }
 
     /// A new tab with its own session storage.
@@ -98,6 +104,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        // Whatever a test is about, no page may break the policy, stumble or miss a part meanwhile.
+        let complaints = if thread::panicking() { Vec::new() } else { self.complaints() };
         // The driver leaves its browser behind when it is killed; the browser's processes carry the profile's path.
         let profile = self.profile.to_string_lossy().into_owned();
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -107,6 +115,7 @@ impl Drop for Browser {
             }
         }
         let _ = fs::remove_dir_all(&self.profile);
+        assert!(complaints.is_empty(), "pages complained:\n{}", complaints.join("\n"));
     }
 }
 
@@ -129,6 +138,11 @@ impl Tab {
 
     pub(crate) async fn reload(&self) {
         self.front().await.refresh().await.expect("the page reloads");
+    }
+
+    /// Reloads while nobody is there to answer: the browser shows a page of its own.
+    pub(crate) async fn reload_in_vain(&self) {
+        let _refused = self.front().await.refresh().await;
     }
 
     pub(crate) async fn click(&self, selector: &str) {
@@ -186,20 +200,18 @@ impl Tab {
         self.front().await.execute_async(&script, vec![]).await.expect(expression)
     }
 
-    /// A command of the browser's own protocol, for what a driver cannot do: composing a syllable.
-    pub(crate) async fn devtools(&self, command: &str, parameters: &Value) {
+    /// A command of the browser's own protocol, for what a driver cannot do, and its answer.
+    pub(crate) async fn devtools(&self, command: &str, parameters: &Value) -> Value {
         let session = self.front().await.session_id().await.expect("a session").expect("a session's name");
-        let body = json!({ "cmd": command, "params": parameters }).to_string();
+        let (driver, body) = (self.driver, json!({ "cmd": command, "params": parameters }));
         let path = format!("/session/{session}/goog/cdp/execute");
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let mut stream = TcpStream::connect(("127.0.0.1", self.driver)).await.expect("the driver");
-        stream.write_all(request.as_bytes()).await.expect("the driver listens");
-        let mut answer = [0; 15];
-        stream.read_exact(&mut answer).await.expect("the driver answers");
-        assert_eq!(&answer, b"HTTP/1.1 200 OK", "{command}");
+        let asking = move || complaints::ask_driver(driver, &path, &body);
+        tokio::task::spawn_blocking(asking).await.expect("an answer").unwrap_or_else(|why| panic!("{command}: {why}"))
+    }
+
+    /// Runs a script in every page that this tab loads from now on, before the page's own.
+    pub(crate) async fn before_each_page(&self, script: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": script })).await;
     }
 
     /// Waits until an expression is true; says what stands on the page when it never is.
@@ -226,6 +238,13 @@ impl Tab {
             json!(text)
         );
         self.until(&format!("{text:?} is said"), &condition).await;
+    }
+
+    /// Waits until nothing of this tab is left to be sent.
+    pub(crate) async fn until_all_is_sent(&self) {
+        let left = "Object.keys(sessionStorage).filter((key) => key.startsWith('madang.outbox.')).length";
+        self.until("all is sent", &format!("{left} === 0 && document.querySelector('li.message[data-id]') === null"))
+            .await;
     }
 
     /// Waits until messages travel this way, as the page says.

@@ -2,15 +2,17 @@
 //! started ends when its value is dropped, also when a test fails.
 
 mod browser;
+mod complaints;
 mod nginx;
 mod process;
 mod wire;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 pub(crate) use browser::{Browser, Tab};
 pub(crate) use nginx::Nginx;
 use process::Process;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 pub(crate) use wire::{Client, Wire};
@@ -22,9 +24,12 @@ static TURN: Mutex<()> = Mutex::const_new(());
 pub(crate) struct Yard {
     pub(crate) browser: Browser,
     back: Option<Process>,
+    back_flags: &'static [&'static str],
     back_address: String,
     data: TempDir,
-    front: Process,
+    front: Option<Process>,
+    front_flags: Vec<String>,
+    site: String,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -34,7 +39,15 @@ impl Yard {
         let turn = TURN.lock().await;
         let (back, data) = start_back("127.0.0.1:0", &[]);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
-        Self::around(turn, back, data, back_address.clone(), &back_address, &back_address, &[]).await
+        Self::around(turn, (back, &[]), data, back_address.clone(), &back_address, &back_address, &[]).await
+    }
+
+    /// The chat server gets these flags, also when it is started again.
+    pub(crate) async fn open_with_back(flags: &'static [&'static str]) -> Self {
+        let turn = TURN.lock().await;
+        let (back, data) = start_back("127.0.0.1:0", flags);
+        let back_address = back.said.trim_start_matches("ws://").to_owned();
+        Self::around(turn, (back, flags), data, back_address.clone(), &back_address, &back_address, &[]).await
     }
 
     /// The page server gets these flags too.
@@ -42,7 +55,7 @@ impl Yard {
         let turn = TURN.lock().await;
         let (back, data) = start_back("127.0.0.1:0", &[]);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
-        Self::around(turn, back, data, back_address.clone(), &back_address, &back_address, flags).await
+        Self::around(turn, (back, &[]), data, back_address.clone(), &back_address, &back_address, flags).await
     }
 
     /// The page server is below /chat of a site that nginx serves, and the chat server behind it.
@@ -66,7 +79,12 @@ impl Yard {
         let nginx = Nginx::start(site, front.said.trim_start_matches("http://")).await;
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         let browser = Browser::start().await;
-        (Self { browser, back: Some(back), back_address, data, front, _turn: turn }, nginx)
+        let flags = flags.into_iter().skip(2).map(str::to_owned).collect();
+        let site = front.said.clone();
+        let (back, front) = (Some(back), Some(front));
+        let yard =
+            Self { browser, back, back_flags: &[], back_address, data, front, front_flags: flags, site, _turn: turn };
+        (yard, nginx)
     }
 
     /// Browsers reach the chat server over a wire that can be cut, but the page server reaches it always.
@@ -75,7 +93,7 @@ impl Yard {
         let (back, data) = start_back("127.0.0.1:0", &[]);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         let wire = Wire::to(&back_address).await;
-        let yard = Self::around(turn, back, data, back_address.clone(), &wire.address, &back_address, &[]).await;
+        let yard = Self::around(turn, (back, &[]), data, back_address.clone(), &wire.address, &back_address, &[]).await;
         (yard, wire)
     }
 
@@ -85,13 +103,13 @@ impl Yard {
         let (back, data) = start_back("127.0.0.1:0", flags);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         let wire = Wire::to(&back_address).await;
-        let yard = Self::around(turn, back, data, back_address, &wire.address, &wire.address, &[]).await;
+        let yard = Self::around(turn, (back, flags), data, back_address, &wire.address, &wire.address, &[]).await;
         (yard, wire)
     }
 
     async fn around(
         turn: MutexGuard<'static, ()>,
-        back: Process,
+        (back, back_flags): (Process, &'static [&'static str]),
         data: TempDir,
         back_address: String,
         public: &str,
@@ -99,10 +117,22 @@ impl Yard {
         flags: &[&str],
     ) -> Self {
         let (public, internal) = (format!("ws://{public}"), format!("ws://{internal}"));
-        let usual = ["--listen", "127.0.0.1:0", "--public-back-url", &public, "--back", &internal];
-        let front = Process::start(&binary("front"), &[&usual, flags].concat(), "listening on ");
+        let flags = [&["--public-back-url", &public, "--back", &internal], flags].concat();
+        let front_flags: Vec<String> = flags.into_iter().map(str::to_owned).collect();
+        let front = start_front("127.0.0.1:0", &front_flags);
         let browser = Browser::start().await;
-        Self { browser, back: Some(back), back_address, data, front, _turn: turn }
+        let site = front.said.clone();
+        Self {
+            browser,
+            back: Some(back),
+            back_flags,
+            back_address,
+            data,
+            front: Some(front),
+            front_flags,
+            site,
+            _turn: turn,
+        }
     }
 
     /// A client without a browser, in a room.
@@ -117,18 +147,18 @@ impl Yard {
 
     /// The address of a page.
     pub(crate) fn page(&self, path: &str) -> String {
-        format!("{}{path}", self.front.said)
+        format!("{}{path}", self.site)
     }
 
     /// A way to the page server that can be cut.
     pub(crate) async fn wire_to_front(&self) -> Wire {
-        Wire::to(self.front.said.trim_start_matches("http://")).await
+        Wire::to(self.site.trim_start_matches("http://")).await
     }
 
     /// A way to the page server on which streams of events start and bring nothing, as behind a proxy that gathers answers
     /// until they are whole.
     pub(crate) async fn without_streams(&self) -> Wire {
-        Wire::without_streams(self.front.said.trim_start_matches("http://")).await
+        Wire::without_streams(self.site.trim_start_matches("http://")).await
     }
 
     /// A new tab that came in by the form.
@@ -156,8 +186,33 @@ impl Yard {
 
     /// Starts the chat server where it was before.
     pub(crate) fn restart_back(&mut self) {
-        self.back = Some(start_back_on(&self.data, &self.back_address, &[]));
+        self.back = Some(start_back_on(&self.data, &self.back_address, self.back_flags));
     }
+
+    /// Ends the page server the hardest way there is (SIGKILL).
+    pub(crate) fn kill_front(&mut self) {
+        self.front = None;
+    }
+
+    /// Starts the page server where it was before.
+    pub(crate) fn restart_front(&mut self) {
+        self.front = Some(start_front(self.site.trim_start_matches("http://"), &self.front_flags));
+    }
+
+    /// What is on the chat server's disk of a room, oldest first.
+    pub(crate) fn stored(&self, room: &str) -> Vec<Value> {
+        let data = self.data.path().to_string_lossy().into_owned();
+        let arguments = ["--data", &data, "export", room, "--format", "jsonl"];
+        let export = Command::new(binary("back")).args(arguments).output().expect("back export runs");
+        assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
+        let lines = String::from_utf8(export.stdout).expect("text");
+        lines.lines().map(|line| serde_json::from_str(line).expect("a message")).collect()
+    }
+}
+
+fn start_front(listen: &str, flags: &[String]) -> Process {
+    let flags = ["--listen", listen].into_iter().chain(flags.iter().map(String::as_str));
+    Process::start(&binary("front"), &flags.collect::<Vec<_>>(), "listening on ")
 }
 
 /// With a history of its own.
