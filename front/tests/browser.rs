@@ -8,6 +8,8 @@ mod copies;
 mod examples;
 #[path = "browser/first.rs"]
 mod first;
+#[path = "browser/hangul.rs"]
+mod hangul;
 #[path = "browser/hardship.rs"]
 mod hardship;
 #[path = "browser/markup.rs"]

@@ -30,10 +30,12 @@ pub(crate) struct Browser {
 }
 
 /// The driver takes a port that is free for IPv4 and then wants the same for IPv6, where it may be taken.
-fn start_driver(driver: &Path) -> Process {
+fn start_driver(driver: &Path, environment: &[String]) -> Process {
+    let driver = driver.to_string_lossy();
+    let command: Vec<&str> = environment.iter().map(String::as_str).chain([&*driver, "--port=0"]).collect();
     let mut heard = String::new();
     for _ in 0..5 {
-        match Process::try_start(driver, &["--port=0"], "was started successfully on port ") {
+        match Process::try_start(Path::new("env"), &command, "was started successfully on port ") {
             Ok(started) => return started,
             Err(said) => heard = said,
         }
@@ -46,16 +48,24 @@ fn start_driver(driver: &Path) -> Process {
 
 impl Browser {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[], &["--headless=new"]).await
+    }
+
+    /// With a window, and with this in its environment.
+    pub(crate) async fn start_on_a_screen(environment: &[String]) -> Self {
+        Self::start_with(environment, &[]).await
+    }
+
+    async fn start_with(environment: &[String], more: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let driver = program("CHROMEDRIVER", "chromedriver", "chromium-driver");
         let chromium = program("CHROMIUM", "chromium", "chromium");
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = std::env::temp_dir().join(format!("madang-browser-{}-{number}", std::process::id()));
-        let driver = start_driver(&driver);
+        let driver = start_driver(&driver, environment);
 
         let data = format!("--user-data-dir={}", profile.display());
-        let arguments = [
-            "--headless=new",
+        let usual = [
             "--no-sandbox",
             "--disable-dev-shm-usage",
             "--disable-background-networking",
@@ -69,6 +79,7 @@ impl Browser {
             "--disable-backgrounding-occluded-windows",
             &data,
         ];
+        let arguments = [&usual, more].concat();
         let options = json!({ "binary": chromium, "args": arguments });
         let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
         let Value::Object(capabilities) = capabilities else { unreachable!() };

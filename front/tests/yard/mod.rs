@@ -3,6 +3,7 @@
 
 mod browser;
 mod complaints;
+mod ibus;
 mod nginx;
 mod process;
 mod wire;
@@ -10,6 +11,7 @@ mod wire;
 use std::{path::PathBuf, process::Command};
 
 pub(crate) use browser::{Browser, Tab};
+pub(crate) use ibus::InputMethod;
 pub(crate) use nginx::Nginx;
 use process::Process;
 use serde_json::Value;
@@ -48,6 +50,13 @@ impl Yard {
         let (back, data) = start_back("127.0.0.1:0", flags);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         Self::around(turn, (back, flags), data, back_address.clone(), &back_address, &back_address, &[]).await
+    }
+
+    /// The browser has a window on a screen, where people write with an input method.
+    pub(crate) async fn open_with_input_method(input: &InputMethod) -> Self {
+        let mut yard = Self::open().await;
+        yard.browser = Browser::start_on_a_screen(input.environment()).await;
+        yard
     }
 
     /// The page server gets these flags too.

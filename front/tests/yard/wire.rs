@@ -193,6 +193,18 @@ impl Client {
         }
     }
 
+    /// The answer to a request.
+    pub(crate) async fn ask(&mut self, mut request: Value, answer: &str) -> Value {
+        request["id"] = json!("question");
+        self.socket.send(Message::text(request.to_string())).await.expect("it is sent");
+        loop {
+            let message = self.until(answer).await;
+            if message["id"] == "question" {
+                return message;
+            }
+        }
+    }
+
     /// The next message of a type.
     pub(crate) async fn until(&mut self, kind: &str) -> Value {
         loop {
