@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 
+#[path = "browser/access.rs"]
+mod access;
 #[path = "browser/copies.rs"]
 mod copies;
 #[path = "browser/examples.rs"]
