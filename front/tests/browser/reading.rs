@@ -11,14 +11,6 @@ async fn look(tab: &Tab, looking: bool) {
     tab.eval(&format!("(document.hasFocus = () => {looking}, dispatchEvent(new Event('{event}')))")).await;
 }
 
-/// Says `texts` faster than answers come.
-async fn say_all(client: &mut Client, texts: impl Iterator<Item = String>) {
-    let texts: Vec<String> = texts.collect();
-    for some in texts.chunks(20) {
-        client.say_all(some).await;
-    }
-}
-
 /// Where a message is on the screen, in pixels.
 fn place(seq: u64) -> String {
     format!("document.querySelector('li.message[data-seq=\"{seq}\"]').getBoundingClientRect().top")
@@ -34,7 +26,7 @@ async fn rows(tab: &Tab) -> Value {
 async fn two_hundred_messages_move_nothing_and_are_counted() {
     let (yard, _wire) = Yard::open_over_a_wire(&["--sends-per-second", "0"]).await;
     let mut other = yard.client("dev").await;
-    say_all(&mut other, (1..=100).map(|n| n.to_string())).await;
+    other.say_all((1..=100).map(|n| n.to_string())).await;
     let tab = yard.join("Ada", "dev").await;
     tab.until_said("100").await;
     tab.eval("(document.querySelector('#scroller').scrollTop = 400)").await;
@@ -46,7 +38,7 @@ async fn two_hundred_messages_move_nothing_and_are_counted() {
             moved = Math.max(moved, Math.abs(seen.getBoundingClientRect().top - was)); requestAnimationFrame(look) }}), true)"
     );
     tab.eval(&watch).await;
-    say_all(&mut other, (101..=300).map(|n| n.to_string())).await;
+    other.say_all((101..=300).map(|n| n.to_string())).await;
     tab.until("all are counted", "document.querySelector('#below').textContent === '↓ 200 new messages'").await;
     assert_eq!(tab.eval("[moved, seen.getBoundingClientRect().top - was]").await, json!([0, 0]));
     tab.click("#below").await;
@@ -59,7 +51,7 @@ async fn five_thousand_messages_are_paged_through_with_few_rows_and_no_movement(
     let (yard, _wire) = Yard::open_over_a_wire(&["--sends-per-second", "0"]).await;
     let mut other = yard.client("dev").await;
     let text = |n: u64| if n.is_multiple_of(7) { format!("{n} {}", "wide ".repeat(80)) } else { n.to_string() };
-    say_all(&mut other, (1..=5_000).map(text)).await;
+    other.say_all((1..=5_000).map(text)).await;
     let tab = yard.join("Ada", "dev").await;
     tab.until_said("4999").await;
 
@@ -120,7 +112,7 @@ async fn five_thousand_messages_are_paged_through_with_few_rows_and_no_movement(
 async fn scrolling_alone_loads_what_is_near() {
     let (yard, _wire) = Yard::open_over_a_wire(&["--sends-per-second", "0"]).await;
     let mut other = yard.client("dev").await;
-    say_all(&mut other, (1..=400).map(|n| n.to_string())).await;
+    other.say_all((1..=400).map(|n| n.to_string())).await;
     let tab = yard.join("Ada", "dev").await;
     tab.until_said("400").await;
     tab.until(

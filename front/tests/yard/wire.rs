@@ -138,17 +138,6 @@ impl Client {
         self.until("ok").await;
     }
 
-    /// Says several things, and waits until all are stored.
-    pub(crate) async fn say_all(&mut self, texts: &[String]) {
-        for text in texts {
-            let message = json!({ "type": "send", "id": &text[..text.len().min(32)], "text": text });
-            self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
-        }
-        for _ in texts {
-            self.until("ok").await;
-        }
-    }
-
     /// Answers a message.
     pub(crate) async fn reply(&mut self, to: u64, text: &str) {
         let message = json!({ "type": "send", "id": text, "text": text, "reply_to": to });
@@ -177,7 +166,7 @@ impl Client {
     pub(crate) async fn say_all(&mut self, texts: impl IntoIterator<Item = String>) {
         let mut left = 0;
         for text in texts {
-            let message = json!({ "type": "send", "id": text.replace('\n', "/"), "text": text });
+            let message = json!({ "type": "send", "id": text.replace('\n', "/").chars().take(20).collect::<String>(), "text": text });
             self.socket.feed(Message::text(message.to_string())).await.expect("it is sent");
             left += 1;
             // The server stops listening to whoever has this many answers to come.
