@@ -33,6 +33,7 @@ import { t } from './words.js';
  * @param {() => void} options.onType
  * @param {() => void} options.onWritten There is something to send.
  * @param {() => void} options.onChange The timeline has changed.
+ * @param {() => void} [options.help] Shows all that can be done; without it /help shows the commands.
  * @param {import('./actions.js').Action[]} [options.more] What else can be done with a message.
  */
 export function createWriting({ room, state, timeline, outbox, roster, rooms, connection, messages, scroll, ...on }) {
@@ -80,6 +81,7 @@ export function createWriting({ room, state, timeline, outbox, roster, rooms, co
     count: () => roster.count,
     topic: state.topic,
     run: {
+      ...(on.help && { help: on.help }),
       async name(rest) {
         const why = await naming.change(rest);
         if (why) alarm(why);

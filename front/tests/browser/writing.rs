@@ -1,9 +1,14 @@
 //! What one does with messages beyond sending them: answering, editing, taking back, finding, and the words after a slash.
 
+use std::time::{Duration, Instant};
+
 use fantoccini::key::Key;
 use serde_json::json;
 
 use crate::yard::{Tab, Yard};
+
+/// Many times what a click takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn key(key: Key) -> String {
     char::from(key).to_string()
@@ -22,8 +27,14 @@ impl Tab {
             &format!("document.querySelector({}) !== null", json!(format!("{} .text", row(seq)))),
         )
         .await;
-        self.point_at(&format!("{} .text", row(seq))).await;
-        self.click(&format!("{} [data-key={action}]", row(seq))).await;
+        // A row may be made anew between pointing and clicking, and its buttons with it.
+        let deadline = Instant::now() + PATIENCE;
+        let button = format!("{} [data-key={action}]", row(seq));
+        loop {
+            self.point_at(&format!("{} .text", row(seq))).await;
+            let Err(why) = self.try_click(&button).await else { return };
+            assert!(Instant::now() < deadline, "{button}: {why}");
+        }
     }
 
     /// Waits until an element says this.
@@ -519,7 +530,7 @@ const RULES: &[&str] = &[
         const hole = t.items.find((item) => item.kind === 'gap');
         t.page(page(14, 15), hole); looks.push(look());
         t.page(page(16, 17, 18, 19)); looks.push(look());
-        return t.find(15).text === '15' && t.find(13) === undefined && t.oldest === 9 && JSON.stringify(looks) === JSON.stringify([
+        return t.find(15).text === '15' && t.find(13) === undefined && t.before === 9 && JSON.stringify(looks) === JSON.stringify([
             '10,11,12-48,49,50', '10,11,12-19,20,21,22-48,49,50', '9,10,11,12,13-19,20,21,22-48,49,50', '9,10,11,12,13-19,20,21,22-48,49,50',
             '9,10,11,12,13-13,14,15,16-19,20,21,22-48,49,50', '9,10,11,12,13-13,14,15,16,17,18,19,20,21,22-48,49,50']);
     })",

@@ -161,6 +161,12 @@ impl Tab {
         element.expect(selector).click().await.expect(selector);
     }
 
+    /// Clicks once on what may not be there, or not any more.
+    pub(crate) async fn try_click(&self, selector: &str) -> Result<(), String> {
+        let element = self.front().await.find(Locator::Css(selector)).await.map_err(|why| why.to_string())?;
+        element.click().await.map_err(|why| why.to_string())
+    }
+
     /// Replaces what stands in a field.
     pub(crate) async fn fill(&self, selector: &str, text: &str) {
         let field = self.front().await.find(Locator::Css(selector)).await.expect(selector);
