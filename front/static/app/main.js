@@ -308,7 +308,7 @@ store.watch(['revision', 'me', 'inside', 'waitUntil', 'day', 'line'], ({ me, ins
     byId('older').hidden = !timeline.hasOlder;
     writing.keep(() => messages.draw(rows));
   });
-  pager.look(timeline.items[0]?.epoch === timeline.epoch);
+  pager.look(timeline.items[0]?.epoch === timeline.epoch && !timeline.isCleared);
   unread.look();
   writing.drawn();
 });

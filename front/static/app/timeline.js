@@ -105,9 +105,13 @@ export class Timeline {
     return found?.epoch === this.epoch ? /** @type {Said} */ (found) : undefined;
   }
 
+  /** The view was emptied, and nobody has asked for what was there since. */
+  isCleared = false;
+
   /** Empties the view. What is there on the server can be loaded again. */
   clear() {
     this.items = [];
+    this.isCleared = true;
   }
 
   /** Whether a piece of the past is shown without the newest: what is said now only makes the hole below it larger. */
@@ -123,6 +127,7 @@ export class Timeline {
    */
   page({ epoch, first, messages }, filling) {
     if (epoch !== this.epoch || (filling && filling.epoch !== epoch)) return;
+    this.isCleared = false;
     this.first = first;
     const era = this.#era();
     const old = this.items.slice(era);
