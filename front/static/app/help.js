@@ -1,7 +1,9 @@
-// What one can do here: keys, and marks in the text.
+// What one can do here: keys, marks in the text, commands.
 
+import { COMMANDS } from './commands.js';
 import { openDialog } from './dialog.js';
 import { el } from './dom.js';
+import { USAGES } from './speaking.js';
 import { t } from './words.js';
 
 /** As it is printed on the keyboard in front of the reader. */
@@ -45,5 +47,6 @@ export function openHelp() {
     t('help'),
     section(t('help_keys'), KEYS(), 'kbd'),
     section(t('help_markup'), MARKUP(), 'code'),
+    section(t('commands'), COMMANDS.map((name) => USAGES[name]().split(' · ')), 'code'),
   );
 }

@@ -33,7 +33,7 @@ import { dayOf } from './time.js';
 import { Timeline } from './timeline.js';
 import { createTyping } from './typing.js';
 import { createUnread } from './unread.js';
-import { FIRST_LOOK, hello, join, typing as sayTyping } from './wire.js';
+import { FIRST_LOOK, hello, join, leave, typing as sayTyping } from './wire.js';
 import { t } from './words.js';
 import { createWriting } from './writing.js';
 
@@ -125,7 +125,11 @@ const rooms = createRooms({
   unread: () => store.get().unread,
   request: connection.request,
   onList: (_, others) => (byId('others-head').hidden = others === 0),
-  onForget: () => location.assign(`${page.base}/`),
+  onForget() {
+    connection.tell(leave(room));
+    unread.leave();
+    location.assign(`${page.base}/`);
+  },
 });
 const unread = createUnread({
   room,
@@ -135,7 +139,7 @@ const unread = createUnread({
   request: connection.request,
   onChange: ({ unread: n, line }) => store.set({ unread: n, line, called: n > 0 && store.get().called }),
 });
-const notify = createNotify({ room, me: () => store.get().me });
+const notify = createNotify({ room, me: () => store.get().me, find: (seq) => timeline.find(seq) });
 const messages = createMessages({
   list: byId('messages'),
   me: () => store.get().me,

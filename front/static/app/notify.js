@@ -32,8 +32,9 @@ function told() {
  * @param {object} options
  * @param {string} options.room
  * @param {() => { user: string, name: string }} options.me
+ * @param {(seq: number) => { user: string } | undefined} options.find A message that is shown.
  */
-export function createNotify({ room, me }) {
+export function createNotify({ room, me, find }) {
   // Where there are notifications there are locks: both belong to secure pages.
   const able = 'Notification' in window && 'locks' in navigator;
   const button = byId('notify');
@@ -112,7 +113,9 @@ export function createNotify({ room, me }) {
         return false;
       }
       if (message.edits !== undefined || message.deletes !== undefined) return false;
-      const meant = own.has(`${epoch}:${message.reply_to}`) || mentions(message.text, name);
+      const to = message.reply_to;
+      const answers = to !== undefined && (own.has(`${epoch}:${to}`) || find(to)?.user === user);
+      const meant = answers || mentions(message.text, name);
       if (meant && live && isOn()) void tell({ ...message, epoch });
       return meant;
     },

@@ -122,6 +122,12 @@ export function createUnread({ room, timeline, me, atBottom, request, onChange }
       look();
     },
 
+    /** One leaves for good: the page that goes away must not remember the room again. */
+    leave() {
+      clearTimeout(timer);
+      marker = null;
+    },
+
     /** Who speaks has read on. */
     spoke() {
       line = null;

@@ -16,7 +16,6 @@ import { page } from './page.js';
 import { createSearch } from './search.js';
 import { createSpeaking } from './speaking.js';
 import { tab } from './storage.js';
-import { leave } from './wire.js';
 import { t } from './words.js';
 
 /**
@@ -92,10 +91,7 @@ export function createWriting({ room, state, timeline, outbox, roster, rooms, co
         timeline.clear();
         on.onChange();
       },
-      leave() {
-        connection.tell(leave(room));
-        location.assign(`${page.base}/`);
-      },
+      leave: () => rooms.forget(room),
     },
   });
   createCompleting({ box, known: () => ({ names: people(), rooms: rooms.names(), commands: COMMANDS }) });

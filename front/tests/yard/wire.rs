@@ -133,9 +133,7 @@ impl Client {
 
     /// Says something and waits until it is stored.
     pub(crate) async fn say(&mut self, text: &str) {
-        let message = json!({ "type": "send", "id": text, "text": text });
-        self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
-        self.until("ok").await;
+        self.say_all([text.to_owned()]).await;
     }
 
     /// Answers a message.
