@@ -18,11 +18,14 @@ const BOTTOM_PX = 30;
 export function createScroll({ scroller, list, button, isCut, onEnd, onBottom }) {
   let atBottom = true;
   let below = 0;
+  /** Where the bottom was when this led there. */
+  let placed = 0;
 
   async function toBottom() {
     if (isCut() && !(await onEnd())) return;
     set(true);
     scroller.scrollTop = scroller.scrollHeight;
+    placed = scroller.scrollTop;
   }
 
   /** @param {boolean} now */
@@ -44,6 +47,12 @@ export function createScroll({ scroller, list, button, isCut, onEnd, onBottom })
   function look() {
     const now = !isCut() && scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight <= BOTTOM_PX;
     if (now !== atBottom) set(now);
+  }
+
+  /** A reader who has just scrolled up is not taken back before the browser gets to say so. */
+  function isAtBottom() {
+    if (atBottom && scroller.scrollTop < placed - BOTTOM_PX) look();
+    return atBottom;
   }
 
   scroller.addEventListener('scroll', look);
@@ -83,7 +92,7 @@ export function createScroll({ scroller, list, button, isCut, onEnd, onBottom })
 
   return {
     get atBottom() {
-      return atBottom;
+      return isAtBottom();
     },
 
     toBottom,
@@ -110,12 +119,12 @@ export function createScroll({ scroller, list, button, isCut, onEnd, onBottom })
 
     /** So many messages of others came. @param {number} n */
     arrived(n) {
-      if (!atBottom) below += n;
+      if (!isAtBottom()) below += n;
     },
 
     /** Changes the list without moving what is read. @param {() => void} change */
     around(change) {
-      if (atBottom && !isCut()) {
+      if (isAtBottom() && !isCut()) {
         change();
         void toBottom();
         return;
