@@ -103,7 +103,7 @@ async fn who_guesses_is_sent_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kicked_are_told_why_and_may_come_back() {
-    let server = server(&[]);
+    let server = server(&["--presence-grace", "600"]);
     let mut mo = moderator(server.address, "dev").await;
     let (mut kim, user, session) = person(server.address, "kim", "dev").await;
     // A script of the same person beside them.
@@ -117,7 +117,7 @@ async fn the_kicked_are_told_why_and_may_come_back() {
         assert_eq!((code, &bye["code"], &bye["reconnect"]), (4004, &json!(4004), &json!(false)));
         assert_eq!((&bye["reason"], &bye["text"], &bye["by"]), (&json!("kicked"), &json!("그만"), &json!("mo")));
     }
-    // The grace of a lost connection is 15 s.
+    // The grace is for connections that were lost.
     let left = mo.find(|told| told["type"] == "presence" && told.get("left").is_some()).await;
     assert_eq!(left["left"][0]["name"], "kim");
     let (_, first) = knock(server.address, "127.0.0.1", &json!({"type": "hello", "session": session})).await;

@@ -3,7 +3,7 @@
 
 import { keysOf } from './keys.js';
 
-export const COMMANDS = ['help', 'name', 'join', 'leave', 'me', 'who', 'topic', 'clear', 'search'];
+export const COMMANDS = ['help', 'name', 'join', 'leave', 'me', 'who', 'topic', 'clear', 'search', 'moderator'];
 
 /**
  * @typedef {{ text: string } | { command: string, rest: string } | { unknown: string }} Line

@@ -50,7 +50,8 @@ export class Lost extends Error {
  * @property {number} retryAt When the next attempt begins; 0 while one is going on or none will.
  * @property {number} failures Attempts in a row that never reached a `welcome`.
  * @property {import('./transports/ladder.js').Way} way How messages travel, or would.
- * @property {{ code: number, reason: string } | null} stop Why there will be no further attempt.
+ * @property {{ code: number, reason: string, until: number, text: string } | null} stop Why there will be no further
+ *   attempt: until when, and a moderator's words, where one is the cause.
  */
 
 /**
@@ -75,7 +76,7 @@ export function createConnection({ hello, onMessage, onLink }) {
   let openedAt = 0;
   let timer = 0;
   let advisedUntil = 0;
-  /** @type {{ code: number, reason: string, reconnect: boolean, retry_after_ms?: number } | null} */
+  /** @type {{ code: number, reason: string, reconnect: boolean, retry_after_ms?: number, text?: string } | null} */
   let bye = null;
 
   /** @param {Partial<Link>} patch */
@@ -154,7 +155,9 @@ export function createConnection({ hello, onMessage, onLink }) {
     const final = bye ? !bye.reconnect : code >= 4000 && code < 4100;
     if (final) {
       climb.stop();
-      tell({ phase: 'closed', since, failures, retryAt: 0, stop: { code: bye?.code ?? code, reason } });
+      const until = bye?.retry_after_ms ? Date.now() + bye.retry_after_ms : 0;
+      const stop = { code: bye?.code ?? code, reason, until, text: bye?.text ?? '' };
+      tell({ phase: 'closed', since, failures, retryAt: 0, stop });
       return;
     }
     const advised = bye?.retry_after_ms ?? adviceIn(reason);

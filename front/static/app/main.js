@@ -10,6 +10,8 @@ import { createCrowd } from './crowd.js';
 import { byId } from './dom.js';
 import { createDrawers } from './drawers.js';
 import { createMessages } from './messages.js';
+import { createModerator } from './moderator.js';
+import { createOrder } from './order.js';
 import { createNotify } from './notify.js';
 import { Outbox } from './outbox.js';
 import { page } from './page.js';
@@ -20,6 +22,7 @@ import { addressOf, createRooms } from './rooms.js';
 import { reasonOf } from './reasons.js';
 import { Roster } from './roster.js';
 import { makeRows } from './rows.js';
+import { createSanction } from './sanction.js';
 import { createScroll } from './scroll.js';
 import { createSender } from './sender.js';
 import { claim, keep, rememberedName, rememberName } from './session.js';
@@ -58,6 +61,9 @@ const store = createStore({
   line: /** @type {{ epoch: string, seq: number } | null} */ (null),
   called: false, // by name, or by an answer, in what is unread
   topic: '',
+  slow: 0,
+  mute: /** @type {import('./order.js').Mute | null} */ (null),
+  moderator: '', // the name of the moderator that this tab is
 });
 const timeline = new Timeline();
 if (page.past) timeline.begin(page.past);
@@ -84,6 +90,7 @@ const connection = createConnection({
   hello: () => hello({
     name: rememberedName() || undefined,
     session,
+    moderator: moderator.secret(),
     rooms: { ...strays.rooms(), [room]: timeline.position(FIRST_LOOK) },
   }),
   onMessage,
@@ -109,7 +116,15 @@ const sender = createSender({
   onWait: (waitUntil) => store.set({ waitUntil }),
 });
 const strays = createStrays({ storage: tab, current: room, request: connection.request, tell: connection.tell });
-const typing = createTyping({ tell: () => connection.tell(sayTyping(room)) });
+const typing = createTyping({ tell: () => store.get().mute || connection.tell(sayTyping(room)) });
+const { request } = connection;
+const moderator = createModerator({
+  request,
+  onChange: (name) => store.set({ moderator: name }),
+  onLeave: () => connection.restart(),
+});
+const sanction = createSanction({ room, request });
+const order = createOrder({ room, request, state: store.get, onMute: (mute) => store.set({ mute }) });
 const past = createPast({ room, timeline, request: connection.request, onChange: changed });
 const crowd = createCrowd({
   room,
@@ -164,6 +179,15 @@ const writing = createWriting({
   messages,
   scroll,
   onType: () => typing.typed(),
+  run: { moderator: moderator.command },
+  more: [
+    {
+      key: 'moderate',
+      label: () => t('moderate_short'),
+      when: ({ user, epoch }) => Boolean(store.get().moderator) && user !== store.get().me.user && epoch === timeline.epoch,
+      run: (item) => sanction.open(item, item),
+    },
+  ],
   onWritten() {
     typing.sent();
     sender.pump();
@@ -183,6 +207,8 @@ function onMessage(message) {
   if (message.type === 'welcome') return welcomed(message);
   if (message.type === 'error') return refused(message);
   if (message.type === 'notice') return alarm(message.text);
+  if (message.type === 'muted') return order.muted(message);
+  if (message.type === 'unmuted') return order.unmuted();
   if (message.type === 'joined') strays.joined(message);
   if (message.room !== room) return undefined;
   return handlers[/** @type {keyof typeof handlers} */ (message.type)]?.(message);
@@ -203,7 +229,7 @@ const handlers = {
     crowd.changed();
     changed();
     sender.setReady(timeline.epoch);
-    store.set({ inside: true, topic: message.topic ?? '' });
+    store.set({ inside: true, topic: message.topic ?? '', slow: message.slow ?? 0 });
   },
 
   /** @param {any} message */
@@ -249,14 +275,21 @@ const handlers = {
   },
 
   /** @param {any} message */
+  room({ topic = '', slow = 0 }) {
+    store.set({ topic, slow });
+  },
+
+  /** @param {any} message */
   typing(message) {
     if (message.user !== store.get().me.user) typing.seen(message);
   },
 };
 
 /** @param {any} welcome */
-function welcomed({ session: given, user, name }) {
+function welcomed({ session: given, user, name, moderator: known }) {
   session = given;
+  moderator.welcomed({ moderator: known });
+  order.unmuted();
   store.set({ me: { user, name } });
   keep(given);
   typing.clear();
@@ -269,6 +302,9 @@ let rejoining = 0;
 
 /** An error that answers no request of this page. @param {any} error */
 function refused(error) {
+  // The goodbye that follows says it.
+  if (error.code === 'banned') return;
+  if (error.code === 'unauthorized' || error.field === 'moderator') moderator.forget();
   alarm(reasonOf(error));
   if (!store.get().online) {
     // Before the welcome only `hello` can be refused: come in as a guest, or as somebody new, instead of not at all.
@@ -319,7 +355,8 @@ store.watch(['revision', 'me', 'inside', 'waitUntil', 'day', 'line'], ({ me, ins
 store.watch(['revision', 'synced'], ({ synced }) => {
   byId('empty').hidden = !synced || timeline.items.length > 0 || timeline.hasOlder || outbox.entries.length > 0;
 });
-store.watch(['roster', 'me'], ({ me }) => drawPeople(roster, me.user));
+store.watch(['roster', 'me', 'moderator'], ({ me, moderator: is }) => drawPeople(roster, me.user, is ? sanction.open : null));
+store.watch(['topic', 'slow', 'mute', 'moderator'], order.draw);
 store.watch(['roster', 'me'], ({ me }) => {
   if (people.meet([...roster.people.values(), me.name].filter(Boolean))) changed();
 });
@@ -332,6 +369,7 @@ store.watch(['me'], ({ me }) => {
 });
 
 byId('older').addEventListener('click', past.older);
+byId('moderator-list').addEventListener('click', sanction.list);
 // Readable for people, and still the address: only what is not ASCII is decoded.
 byId('here').textContent = location.origin + location.pathname.replace(/(%[89a-f][0-9a-f])+/gi, decodeURIComponent);
 byId('copy').addEventListener('click', async () => {

@@ -48,7 +48,7 @@ export function createSender({ outbox, room, request, onSettled, onWait }) {
       if (why instanceof Lost) {
         epoch = '';
         if (why.sent && outbox.tried(entry.id) >= TRIES) outbox.fail(entry.id, '');
-      } else if (why instanceof Refused && why.body.retry) wait = why.body.retry_after_ms ?? RETRY_MS;
+      } else if (why instanceof Refused && why.body.retry && why.body.code !== 'muted') wait = why.body.retry_after_ms ?? RETRY_MS;
       else outbox.fail(entry.id, why instanceof Refused ? reasonOf(why.body) : String(why));
     }
     if (wait) {

@@ -16,10 +16,11 @@ export const USAGES = /** @type {Record<string, () => string>} */ ({
   topic: () => t('command_topic'),
   clear: () => t('command_clear'),
   search: () => t('command_search'),
+  moderator: () => t('command_moderator'),
 });
 
 /** Of no use alone. */
-const WANTING = ['name', 'join', 'me'];
+const WANTING = ['name', 'join', 'me', 'moderator'];
 
 /**
  * @param {object} options

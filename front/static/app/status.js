@@ -3,6 +3,7 @@
 
 import { byId } from './dom.js';
 import { page } from './page.js';
+import { dayAndTime } from './time.js';
 import { t } from './words.js';
 
 /** Shorter interruptions are nobody's business. */
@@ -30,6 +31,12 @@ const WAYS = /** @type {Record<import('./transports/ladder.js').Way, () => [stri
   longpoll: () => [t('longpoll'), t('way_longpoll')],
   poll: () => [t('poll'), t('way_poll')],
 });
+
+/** @param {{ code: number, until: number }} stop */
+function whyStopped({ code, until }) {
+  if (code === 4003 && until) return t('shut_out_until', { when: dayAndTime(until) });
+  return STOPS[code]?.() ?? t('stop_other', { code: String(code) });
+}
 
 /** @param {{ onRetry: () => void }} options */
 export function createStatus({ onRetry }) {
@@ -72,9 +79,10 @@ export function createStatus({ onRetry }) {
     // The end of all attempts is an alarm; that there will be another is none.
     if (stop) byId('banner-why').setAttribute('role', 'alert');
     else byId('banner-why').removeAttribute('role');
-    set('banner-why', stop ? STOPS[stop.code]?.() ?? t('stop_other', { code: String(stop.code) }) : t('lost'));
+    set('banner-why', stop ? whyStopped(stop) : t('lost'));
     const seconds = Math.ceil((retryAt - Date.now()) / 1000);
-    set('banner-when', stop ? '' : seconds > 0 ? t('retry_in', { n: seconds }) : t('retrying'));
+    const words = stop?.text ? t('moderator_reason', { why: stop.text }) : '';
+    set('banner-when', stop ? words : seconds > 0 ? t('retry_in', { n: seconds }) : t('retrying'));
     set('banner-hint', !stop && failures >= HINT_AFTER ? t('unreachable', { back: page.back }) : '');
   }
 

@@ -12,9 +12,9 @@ export const PAGE = 100;
 const FOUND = 30;
 
 /**
- * @param {{ name?: string, session?: string, rooms: Record<string, object> }} who
+ * @param {{ name?: string, session?: string, moderator?: string, rooms: Record<string, object> }} who
  */
-export const hello = ({ name, session, rooms }) => ({ type: 'hello', name, session, rooms });
+export const hello = ({ name, session, moderator, rooms }) => ({ type: 'hello', name, session, moderator, rooms });
 
 /** @param {string} room @param {string} text @param {number} [reply_to] The message that it answers. */
 export const send = (room, text, reply_to) => ({ type: 'send', room, text, reply_to });

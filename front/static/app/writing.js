@@ -34,6 +34,7 @@ import { t } from './words.js';
  * @param {() => void} options.onChange The timeline has changed.
  * @param {() => void} [options.help] Shows all that can be done; without it /help shows the commands.
  * @param {import('./actions.js').Action[]} [options.more] What else can be done with a message.
+ * @param {Record<string, (rest: string) => void>} [options.run] What other parts do for a command.
  */
 export function createWriting({ room, state, timeline, outbox, roster, rooms, connection, messages, scroll, ...on }) {
   const box = byId('box');
@@ -92,6 +93,7 @@ export function createWriting({ room, state, timeline, outbox, roster, rooms, co
         on.onChange();
       },
       leave: () => rooms.forget(room),
+      ...on.run,
     },
   });
   createCompleting({ box, known: () => ({ names: people(), rooms: rooms.names(), commands: COMMANDS }) });

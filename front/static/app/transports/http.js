@@ -49,6 +49,12 @@ export const openHttp = (way) => (hello, onFrame, onClose) => {
     const answer = await ask('', JSON.stringify(said));
     const body = await answer.json();
     if (!answer.ok) {
+      if (body.code === 'banned') {
+        // What a WebSocket would be told.
+        const { retry_after_ms, reason: text } = body;
+        take({ type: 'bye', code: 4003, reason: 'forbidden', reconnect: false, retry_after_ms, text });
+        return end(4003, 'forbidden');
+      }
       // Something is wrong with this hello, not with the server.
       if (body.type === 'error' && !body.retry) take(body);
       return refused(answer);

@@ -1,0 +1,84 @@
+// What moderators set of this room, and what they forbid its reader: the topic below the room's name, and a line beside
+// the box for its pace and for a mute.
+
+import { byId, el } from './dom.js';
+import { choice, field, openForm } from './form.js';
+import { slow, topic } from './orders.js';
+import { trying } from './sanction.js';
+import { dayAndTime } from './time.js';
+import { t } from './words.js';
+
+/** A timer cannot be set for longer. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** @typedef {{ until: number, reason?: string, by: string }} Mute */
+
+/** Seconds in words. @param {number} seconds */
+function inWords(seconds) {
+  if (seconds % 3_600 === 0) return t('for_hours', { n: seconds / 3_600 });
+  return seconds % 60 === 0 ? t('for_minutes', { n: seconds / 60 }) : t('for_seconds', { n: seconds });
+}
+
+/** @param {Mute} mute */
+export function muteInWords({ until, reason, by }) {
+  const what = t('muted', { when: dayAndTime(until), by });
+  return reason ? `${what} ${t('moderator_reason', { why: reason })}` : what;
+}
+
+/**
+ * @param {object} options
+ * @param {string} options.room
+ * @param {(message: object) => Promise<any>} options.request
+ * @param {() => { topic: string, slow: number }} options.state
+ * @param {(mute: Mute | null) => void} options.onMute
+ */
+export function createOrder({ room, request, state, onMute }) {
+  let timer = 0;
+
+  /** @param {{ topic: string, slow: number, mute: Mute | null, moderator: string }} now */
+  function draw({ topic, slow, mute, moderator }) {
+    byId('topic').textContent = topic;
+    byId('order').hidden = !topic && !moderator;
+    byId('change-order').hidden = !moderator;
+    const lines = [mute && muteInWords(mute), slow > 0 && t('slowed', { time: inWords(slow) })];
+    const text = lines.filter(Boolean).join(' · ');
+    // Writing the same text again would be announced again.
+    if (byId('pace').textContent !== text) byId('pace').textContent = text;
+  }
+
+  byId('change-order').addEventListener('click', () => {
+    const before = state();
+    const words = /** @type {HTMLInputElement} */ (el('input', { maxlength: 200, autocomplete: 'off', value: before.topic }));
+    const seconds = [0, 5, 10, 30, 60, 300, 900, 3_600, 21_600];
+    if (!seconds.includes(before.slow)) seconds.push(before.slow);
+    const paces = seconds.map((n) => /** @type {[number, string]} */ ([n, n ? inWords(n) : t('slow_off')]));
+    const pace = /** @type {HTMLSelectElement} */ (choice(paces, before.slow));
+    openForm({
+      title: t('change_order', { room: `#${room}` }),
+      fields: [field(t('topic'), words), field(t('slow'), pace, el('small', {}, t('slow_hint')))],
+      action: t('do_it'),
+      run: () =>
+        trying(async () => {
+          if (words.value.trim() !== before.topic) await request(topic(room, words.value));
+          if (Number(pace.value) !== before.slow) await request(slow(room, Number(pace.value)));
+        }),
+    });
+  });
+
+  return {
+    draw,
+
+    /** @param {{ retry_after_ms: number, reason?: string, by: string }} told */
+    muted({ retry_after_ms: left, reason, by }) {
+      // By this machine's clock: the server's may be another.
+      onMute({ until: Date.now() + left, reason, by });
+      clearTimeout(timer);
+      if (left < LONGEST_MS) timer = setTimeout(() => onMute(null), left);
+    },
+
+    unmuted() {
+      clearTimeout(timer);
+      onMute(null);
+    },
+  };
+}
