@@ -193,6 +193,7 @@ const writing = createWriting({
     sender.pump();
     unread.spoke();
   },
+  help: () => void help(),
   onChange: changed,
 });
 

@@ -86,9 +86,21 @@ export function createStatus({ onRetry }) {
     set('banner-hint', !stop && failures >= HINT_AFTER ? t('unreachable', { back: page.back }) : '');
   }
 
+  /** @param {string} text */
+  function tell(text) {
+    news = text;
+    clearTimeout(newsTimer);
+    newsTimer = setTimeout(() => {
+      news = '';
+      draw();
+    }, NEWS_MS);
+  }
+
   return {
     /** @param {import('./connection.js').Link} now */
     show(now) {
+      // Whoever heard of the loss hears one word of its end; how much was missed follows, if anything was.
+      if (now.phase === 'open' && opened && lasts()) tell(t('resumed'));
       link = now;
       opened ||= now.phase === 'open';
       clearInterval(ticker);
@@ -98,12 +110,7 @@ export function createStatus({ onRetry }) {
 
     /** The link is back, and so many messages came with it. @param {number} missed */
     resumed(missed) {
-      news = missed ? t('resumed_missed', { n: missed }) : t('resumed');
-      clearTimeout(newsTimer);
-      newsTimer = setTimeout(() => {
-        news = '';
-        draw();
-      }, NEWS_MS);
+      tell(missed ? t('resumed_missed', { n: missed }) : t('resumed'));
       draw();
     },
   };
