@@ -138,7 +138,7 @@ impl Client {
 
     /// Answers a message.
     pub(crate) async fn reply(&mut self, to: u64, text: &str) {
-        let message = json!({ "type": "send", "id": text, "text": text, "reply_to": to });
+        let message = json!({ "type": "send", "id": id_of(text), "text": text, "reply_to": to });
         self.socket.send(Message::text(message.to_string())).await.expect("it is sent");
         self.until("ok").await;
     }
@@ -164,7 +164,7 @@ impl Client {
     pub(crate) async fn say_all(&mut self, texts: impl IntoIterator<Item = String>) {
         let mut left = 0;
         for text in texts {
-            let message = json!({ "type": "send", "id": text.replace('\n', "/").chars().take(20).collect::<String>(), "text": text });
+            let message = json!({ "type": "send", "id": id_of(&text), "text": text });
             self.socket.feed(Message::text(message.to_string())).await.expect("it is sent");
             left += 1;
             // The server stops listening to whoever has this many answers to come.
@@ -204,4 +204,9 @@ impl Client {
             }
         }
     }
+}
+
+/// A text's own `id`: its beginning, for an `id` has at most 64 bytes.
+fn id_of(text: &str) -> String {
+    text.replace('\n', "/").chars().take(20).collect()
 }
