@@ -1,9 +1,14 @@
 //! The command line: arguments as typed, and the configuration that follows from them. The only place that knows clap.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
-use service::tls::Files;
+use service::{log, ops, tls::Files};
 use shared::{Name, RoomName, TrustedProxies, forwarded, limits, origin::AllowedOrigin};
 
 use crate::{
@@ -161,6 +166,15 @@ struct Args {
     /// What to log: error, warn, info, debug, trace, or a filter of tracing
     #[arg(long, env = "BACK_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
+
+    /// How to log: text for people, or json, one object a line
+    #[arg(long, env = "BACK_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    log_format: log::Format,
+
+    /// Address and port of /healthz, /readyz and /metrics, in plain HTTP; off for none [default: 127.0.0.1:3001, and none
+    /// where that is taken]
+    #[arg(long, env = "BACK_OPS", value_name = "ADDRESS")]
+    ops: Option<ops::Place>,
 
     /// Break a promise on purpose, or die at a place: for the program that checks whether anybody would notice
     #[arg(long, env = "BACK_SABOTAGE", value_delimiter = ',', value_name = "WHAT", hide = true)]
@@ -342,6 +356,10 @@ pub struct Config {
     pub drain: Duration,
     /// What to log.
     pub log: String,
+    /// How to log.
+    pub log_format: log::Format,
+    /// Where health and metrics are answered; `None` is [`OPS`], if that is free.
+    pub ops: Option<ops::Place>,
     /// What to break on purpose.
     pub sabotage: Vec<Sabotage>,
 }
@@ -402,10 +420,15 @@ impl From<Args> for Config {
             },
             drain: args.drain,
             log: args.log,
+            log_format: args.log_format,
+            ops: args.ops,
             sabotage: args.sabotage,
         }
     }
 }
+
+/// Where health and metrics are answered unless an operator says something else.
+pub const OPS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3001);
 
 /// Connections that so many descriptors allow.
 pub fn connections_for(descriptors: u64) -> usize {
@@ -482,6 +505,8 @@ mod tests {
             (["--presence-grace", "1e18"], "hundred years"),
             (["--allow-origin", "chat.example.org"], "scheme://host"),
             (["--listen", "3000"], "invalid socket address"),
+            (["--ops", "3001"], "or off"),
+            (["--log-format", "xml"], "text or json"),
             (["--worker-threads", "0"], "threads from 1 to 1024"),
             (["--worker-threads", "1025"], "threads from 1 to 1024"),
             (["--worker-threads", "all"], "threads from 1 to 1024"),

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError};
 use crate::{
     conversation::Speech,
     hub::{History, Hub, Next, Outlet},
+    metrics::Peer,
     socket::Frames,
 };
 
@@ -86,9 +87,9 @@ async fn read(frames: &mut Frames, outlet: &Outlet, speech: &mut Speech) -> Hear
         let rest = match message {
             Message::Text(text) => speech.hear_text(outlet, &text),
             Message::Binary(bytes) => speech.hear_binary(outlet, &bytes),
-            Message::Close(_) => {
+            Message::Close(close) => {
                 frames.flush();
-                outlet.seal();
+                outlet.seal(Peer::closed_with(close.map(|close| close.code.into())));
                 return Heard::Closing;
             }
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
@@ -106,7 +107,7 @@ fn refuse(error: &Error, frames: &Frames, outlet: &Outlet) -> Heard {
         Error::Utf8(_) => CloseCode::InvalidUtf8,
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
             // It has nothing more to say, and may still read what it asked for.
-            outlet.seal();
+            outlet.seal(Peer::Lost);
             return Heard::Closing;
         }
         Error::Protocol(_) => CloseCode::ProtocolError,

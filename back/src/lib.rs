@@ -14,7 +14,9 @@ pub mod hub;
 pub mod identity;
 pub mod limits;
 pub mod listener;
+pub mod metrics;
 pub mod moderation;
+pub mod ops;
 pub mod plain;
 pub mod sabotage;
 pub mod scanner;
@@ -42,8 +44,12 @@ use history::{Fatal, Follow, History, Memory, Sqlite, Store, Writer};
 use hub::{Hub, People, Receipt};
 use listener::Entrance;
 pub use listener::listen;
+use metrics::Metrics;
 use service::tls::{Certificate, LOOK_EVERY, TlsError};
 use shared::CloseCode;
+
+/// How long the goodbye waits for what is being written and answered; a disk that hangs must not hold it up for long.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// How long the end waits for what is being written.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
@@ -87,8 +93,10 @@ impl Server {
             HistoryKind::Sqlite => Arc::new(Sqlite::open(&config.data, config.sqlite)?),
         };
         let sanctions = store.sanctions(history::unix_ms())?;
+        let metrics = Arc::<Metrics>::default();
         let (history, writer, follow) = History::open(store);
-        let hub = Arc::new(Hub::new(history, config.hub));
+        let writer = writer.counted(Arc::clone(&metrics));
+        let hub = Arc::new(Hub::new(history, config.hub, metrics));
         hub.law().load(sanctions);
         Ok(Self { config, hub, writer, follow, certificate })
     }
@@ -163,6 +171,10 @@ impl Server {
         };
         shutdown.cancel();
         tracing::info!(connections = hub.people().count(), "stopping");
+        if fault.is_none() {
+            // Who waits for an answer gets it before the goodbye, after which nothing is told.
+            _ = timeout(LAST_ANSWERS, hub.history().settle()).await;
+        }
         let code = if fault.is_none() { CloseCode::Shutdown } else { CloseCode::Storage };
         shutdown::say_goodbye(hub.people(), code, config.drain).await;
         // Closing handshakes included: a process that ends before them resets connections whose Close is on its way.

@@ -25,6 +25,7 @@ use crate::{
     handshake::{self, HEAD_BYTES, Head, Reply, Way, head_end},
     heartbeat::Patience,
     hub::{Outlet, Vitals, Wire, farewell},
+    metrics::{self, Refused as NotIn},
     moderation::Address,
     shutdown::RETRY_AFTER_MS,
     socket::Frames,
@@ -93,8 +94,11 @@ pub async fn accept(
                 if let Ok(seat) = Arc::clone(&seats).try_acquire_owned() {
                     let entering = Box::pin(enter(stream, address, Arc::clone(&entrance)));
                     tasks.spawn(serve(entering, Arc::clone(&entrance), seat));
-                } else if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
-                    tasks.spawn(turn_away(stream, Arc::clone(&entrance), permit));
+                } else {
+                    entrance.yard.hub.metrics().refused(NotIn::Full);
+                    if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                        tasks.spawn(turn_away(stream, Arc::clone(&entrance), permit));
+                    }
                 }
             }
             Err(error) if is_the_peers(&error) => {}
@@ -130,8 +134,8 @@ fn unavailable(sentence: &str) -> Reply {
     Reply::refuse(503, sentence).header("Retry-After", "5")
 }
 
-/// Writes a refusal and ends the connection so that the peer can read it.
-async fn answer(wire: &Wire, reply: &Reply, to_head: bool, goodbye: Duration) {
+/// Writes an answer and ends the connection so that the peer can read it.
+pub(crate) async fn answer(wire: &Wire, reply: &Reply, to_head: bool, goodbye: Duration) {
     let bytes = reply.to_bytes(to_head);
     if let Ok(Ok(())) = timeout(goodbye, wire.write_all(&bytes)).await
         && wire.finish().is_ok()
@@ -181,13 +185,27 @@ async fn enter(stream: TcpStream, peer: SocketAddr, entrance: Arc<Entrance>) -> 
         tracing::debug!(%error, "a new connection is gone already");
         return None;
     }
+    let metrics = entrance.yard.hub.metrics();
     let begun = Instant::now();
     let left = || entrance.handshake.saturating_sub(begun.elapsed());
     let wire = tokio::select! {
         // Without TLS there is nothing to wait for, and who comes at the end is told so below.
         biased;
-        wire = timeout(left(), secure(stream, &entrance)) => wire.ok()??,
-        () = entrance.shutdown.cancelled() => return None,
+        wire = timeout(left(), secure(stream, &entrance)) => match wire {
+            Ok(Some(wire)) => wire,
+            Ok(None) => {
+                metrics.refused(NotIn::Tls);
+                return None;
+            }
+            Err(_) => {
+                metrics.refused(NotIn::TooSlow);
+                return None;
+            }
+        },
+        () = entrance.shutdown.cancelled() => {
+            metrics.refused(NotIn::Stopping);
+            return None;
+        }
     };
     let mut client = peer.ip();
     let mut bytes = Vec::with_capacity(1024);
@@ -201,7 +219,10 @@ async fn enter(stream: TcpStream, peer: SocketAddr, entrance: Arc<Entrance>) -> 
             client = known;
             decided.map(|(way, reply)| (way, reply, end))
         }
-        Ok(Err(HeadError::Lost)) => return None,
+        Ok(Err(HeadError::Lost)) => {
+            metrics.refused(NotIn::Lost);
+            return None;
+        }
         Ok(Err(HeadError::Refused(reply))) => Err(reply),
         Err(_) => Err(Reply::refuse(408, "The request did not come in time.")),
     };
@@ -209,11 +230,13 @@ async fn enter(stream: TcpStream, peer: SocketAddr, entrance: Arc<Entrance>) -> 
         Ok(decided) => decided,
         Err(reply) => {
             tracing::debug!(status = reply.status(), %client, "refused a handshake");
+            metrics.refused(NotIn::with_status(reply.status()));
             Box::pin(answer(&wire, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close)).await;
             return None;
         }
     };
     if !matches!(timeout(left(), wire.write_all(&reply.to_bytes(false))).await, Ok(Ok(()))) {
+        metrics.refused(NotIn::Lost);
         return None;
     }
     converse(wire, client, way, bytes.split_off(end), &entrance).await
@@ -224,9 +247,15 @@ async fn converse(wire: Wire, client: IpAddr, way: Way, rest: Vec<u8>, entrance:
     let yard = Arc::clone(&entrance.yard);
     let connection = yard.hub.people().next_connection();
     let negotiated = matches!(way, Way::Chat { negotiated: true, .. });
-    let outlet = Arc::new(Outlet::new(connection, wire, way != Way::Echo, Vitals::new(negotiated)));
+    let metrics = Arc::clone(yard.hub.metrics());
+    let outlet = Arc::new(Outlet::new(connection, wire, way != Way::Echo, Vitals::new(negotiated), metrics));
+    let protocol = match way {
+        Way::Echo => metrics::Protocol::Echo,
+        Way::Chat { negotiated: true, .. } => metrics::Protocol::Chat,
+        Way::Chat { .. } => metrics::Protocol::Plain,
+    };
     let address = Address::of(client);
-    let registration = yard.hub.people().register(&outlet, address);
+    let registration = yard.hub.people().register(&outlet, address, protocol);
     if entrance.shutdown.is_cancelled() {
         // The goodbye to everybody may have begun before this connection was in the registry.
         outlet.close(CloseCode::Shutdown, Some(RETRY_AFTER_MS));
@@ -282,13 +311,16 @@ fn prepare(socket: &Socket, patience: &Patience) -> io::Result<()> {
     Ok(())
 }
 
-enum HeadError {
+/// Why there is no head.
+pub(crate) enum HeadError {
+    /// The peer is gone.
     Lost,
+    /// It is to be answered so.
     Refused(Reply),
 }
 
 /// Reads until the head ends and says where; what came behind it stays in `bytes`.
-async fn read_head(wire: &Wire, bytes: &mut Vec<u8>) -> Result<usize, HeadError> {
+pub(crate) async fn read_head(wire: &Wire, bytes: &mut Vec<u8>) -> Result<usize, HeadError> {
     loop {
         let searched = bytes.len();
         let mut some = [0; 1024];

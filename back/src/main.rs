@@ -9,19 +9,18 @@ use std::{
 use anyhow::Context;
 use back::{
     Server,
-    config::{Config, Task},
+    config::{Config, OPS, Task},
     history::{
         sqlite::{self, Moderators, Progress, ToolError},
         unix_ms,
     },
     identity, listen,
     moderation::{Known, hash_of},
-    raise_descriptor_limit,
+    ops, raise_descriptor_limit,
 };
-use service::{exposure, signals};
+use service::{exposure, log, signals};
 use shared::Name;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let done = match Task::from_process() {
@@ -117,18 +116,14 @@ fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log).with_context(|| format!("--log {} is no filter", config.log))?;
-    // A closed standard error is no reason to stop: by default a log line that cannot be written panics where it is
-    // made.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    log.log_internal_errors(false).init();
+    log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
     raise_descriptor_limit();
-    let address = config.listen;
-    let patience = config.patience;
+    let (address, patience, place) = (config.listen, config.patience, config.ops);
     let server = Server::build(config).map_err(sentence)?;
     let listener = listen(address, &patience).with_context(|| {
         format!("cannot listen on {address}; is another back running? --listen or BACK_LISTEN takes another address")
     })?;
+    let ops = service::ops::listen(place, OPS, "--ops or BACK_OPS").map_err(sentence)?;
     let shutdown = CancellationToken::new();
     signals::stop_on_signal(shutdown.clone())?;
     let certificate = server.certificate();
@@ -137,6 +132,10 @@ async fn run(config: Config) -> anyhow::Result<()> {
     exposure::warn_if_readable(address, certificate.is_some());
     if let Some(certificate) = certificate {
         signals::on_hangup(move || certificate.reload())?;
+    }
+    if let Some(listener) = ops {
+        // Until the process ends: whoever asks while it says goodbye is told that it does.
+        tokio::spawn(ops::serve(listener, server.hub(), shutdown.clone()));
     }
     // This exact line is what scripts wait for; see docs/protocol.md.
     writeln!(io::stderr(), "listening on {scheme}://{address}")?;

@@ -10,6 +10,7 @@ use std::{future::poll_fn, sync::Arc, time::Duration};
 use back::{
     history::{Append, Change, Draft, Follow, History, Memory, MemoryLimits, Says},
     hub::{Hub, HubLimits, Membership, Next, Outlet, PresenceTimes, Receipt, Vitals, Wire},
+    metrics::Metrics,
 };
 use shared::{Ask, Epoch, Name, Person, RoomName, UserId};
 use tokio::{
@@ -59,6 +60,7 @@ impl Crowd {
         let hub = Arc::new(Hub::new(
             history,
             HubLimits { rooms: 1, log_bytes: usize::MAX, rest: Duration::from_millis(5), presence },
+            Arc::new(Metrics::default()),
         ));
         let mut crowd =
             Self { hub, follow, outlets: Vec::new(), readers: Vec::new(), _members: Vec::new(), _tasks: tasks };
@@ -74,7 +76,8 @@ impl Crowd {
         for n in 0..count {
             let mut reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let wire = Wire::Tcp(listener.accept().await.unwrap().0);
-            let outlet = Arc::new(Outlet::new(n as u64 + 1, wire, true, Vitals::new(false)));
+            let metrics = Arc::clone(crowd.hub.metrics());
+            let outlet = Arc::new(Outlet::new(n as u64 + 1, wire, true, Vitals::new(false), metrics));
             let entered = crowd.hub.enter(Arc::clone(&room), &outlet, person(n), true, &Ask::Default, None).await;
             crowd._members.push(entered.ok().unwrap().unwrap());
             let (hub, writes) = (Arc::clone(&crowd.hub), Arc::clone(&outlet));

@@ -12,6 +12,7 @@ pub mod names;
 pub mod origin;
 pub mod position;
 pub mod server;
+mod words;
 
 pub use client::{Ask, ClientMessage, Refusal};
 pub use close::{Advice, CloseCode};

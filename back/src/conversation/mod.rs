@@ -334,7 +334,10 @@ impl Talk {
     /// Does what can be done of an action without waiting.
     fn attempt(&mut self, action: Action) -> Option<Later> {
         match action {
-            Action::Say(message) => self.outlet.say(&message),
+            Action::Say(message) => {
+                self.yard.hub.metrics().decided(&message);
+                self.outlet.say(&message);
+            }
             Action::Pong(id) => self.outlet.say(&ServerMessage::Pong { id, now: crate::history::unix_ms() }),
             Action::Leave(id, room) => {
                 if let Some(membership) = self.take_membership(&room) {
@@ -502,7 +505,9 @@ impl Talk {
         if let Err(append) = self.yard.hub.history().append(append).await {
             let error = ErrorBody::new(ErrorCode::StorageUnavailable, "the server is stopping");
             let error = error.id(append.receipt.id).hint("nothing was stored; send it again with the same id");
-            self.outlet.answer(Some(frame::text(&ServerMessage::Error(Box::new(error)).to_json())));
+            let error = ServerMessage::Error(Box::new(error));
+            self.yard.hub.metrics().said(&error);
+            self.outlet.answer(Some(frame::text(&error.to_json())));
         }
     }
 

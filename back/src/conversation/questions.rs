@@ -6,6 +6,7 @@ use super::Talk;
 use crate::{
     history::{Bounds, Query, Range, Unavailable},
     hub::unavailable,
+    metrics::Limit,
 };
 
 /// Bytes of text on one page of history: what a client that asks and does not read makes the server hold.
@@ -29,7 +30,12 @@ impl Talk {
     pub(super) async fn search(&self, id: MessageId, room: RoomName, query: Query, before: u64, limit: usize) {
         match self.found(id.clone(), room, query, before, limit).await {
             Ok(page) => self.outlet.say(&ServerMessage::Page(Box::new(page))),
-            Err(error) => self.error(Some(id), *unavailable(error)),
+            Err(error) => {
+                if error == Unavailable::TooLong {
+                    self.yard.hub.metrics().hit(Limit::SearchTime);
+                }
+                self.error(Some(id), *unavailable(error));
+            }
         }
     }
 

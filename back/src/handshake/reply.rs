@@ -5,13 +5,19 @@
 pub struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
-    sentence: String,
+    content_type: &'static str,
+    body: String,
 }
 
 impl Reply {
     /// A refusal with a sentence that helps; the connection ends with it.
     pub fn refuse(status: u16, sentence: &str) -> Self {
-        Self { status, headers: vec![("Connection", "close".to_owned())], sentence: sentence.to_owned() }
+        Self::last(status, "text/plain; charset=utf-8", format!("{sentence}\n"))
+    }
+
+    /// An answer with which the connection ends.
+    pub fn last(status: u16, content_type: &'static str, body: String) -> Self {
+        Self { status, headers: vec![("Connection", "close".to_owned())], content_type, body }
     }
 
     /// 101, with the accept value and the subprotocol that was chosen.
@@ -22,7 +28,7 @@ impl Reply {
             ("Sec-WebSocket-Accept", accept.to_owned()),
         ];
         headers.extend(subprotocol.map(|name| ("Sec-WebSocket-Protocol", name.to_owned())));
-        Self { status: 101, headers, sentence: String::new() }
+        Self { status: 101, headers, content_type: "", body: String::new() }
     }
 
     /// Adds a header. `Upgrade` is named in `Connection` too, as RFC 9110, section 7.8, wants it.
@@ -49,11 +55,10 @@ impl Reply {
             out.push_str(&format!("{name}: {value}\r\n"));
         }
         if self.status != 101 {
-            let length = self.sentence.len() + 1;
-            out.push_str(&format!("Content-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\r\n"));
+            let Self { content_type, body, .. } = self;
+            out.push_str(&format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len()));
             if !to_head {
-                out.push_str(&self.sentence);
-                out.push('\n');
+                out.push_str(body);
             }
         } else {
             out.push_str("\r\n");
@@ -65,6 +70,7 @@ impl Reply {
 fn reason(status: u16) -> &'static str {
     match status {
         101 => "Switching Protocols",
+        200 => "OK",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",

@@ -76,9 +76,24 @@ pub type Follow<R> = mpsc::Receiver<Vec<Followed<R>>>;
 /// The door to history.
 pub struct History<R> {
     entries: mpsc::Sender<Entry<R>>,
+    /// Only looked at.
+    batches: mpsc::WeakSender<Vec<Followed<R>>>,
     store: Arc<dyn Store>,
     readers: Arc<Semaphore>,
     searchers: Arc<Semaphore>,
+}
+
+/// What waits in history, and what is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depths {
+    /// Changes that wait for the writer.
+    pub appends: usize,
+    /// Committed batches that wait for the follower.
+    pub batches: usize,
+    /// Questions that are being answered by a store on disk.
+    pub readers: usize,
+    /// Searches.
+    pub searchers: usize,
 }
 
 impl<R: Send + 'static> History<R> {
@@ -86,9 +101,32 @@ impl<R: Send + 'static> History<R> {
     pub fn open(store: Arc<dyn Store>) -> (Self, Writer<R>, Follow<R>) {
         let (entries, queue) = mpsc::channel(APPEND_QUEUE);
         let (batches, follow) = mpsc::channel(FOLLOW_QUEUE);
+        let weak = batches.downgrade();
         let writer = Writer::new(Arc::clone(&store), queue, batches);
         let (readers, searchers) = (Arc::new(Semaphore::new(READERS)), Arc::new(Semaphore::new(SEARCHERS)));
-        (Self { entries, store, readers, searchers }, writer, follow)
+        (Self { entries, batches: weak, store, readers, searchers }, writer, follow)
+    }
+
+    /// What waits, and what is under way.
+    pub fn depths(&self) -> Depths {
+        // Without a sender the writer has ended, and nothing waits.
+        let batches = self.batches.upgrade().map_or(0, |batches| batches.max_capacity() - batches.capacity());
+        Depths {
+            appends: self.entries.max_capacity() - self.entries.capacity(),
+            batches,
+            readers: READERS - self.readers.available_permits(),
+            searchers: SEARCHERS - self.searchers.available_permits(),
+        }
+    }
+
+    /// Whether it cannot be written just now.
+    pub fn is_degraded(&self) -> bool {
+        self.store.is_degraded()
+    }
+
+    /// Where it is kept, for whoever asks how large that is.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
     }
 
     /// Hands in a change if the queue has room for it; its outcome comes out of the follower.

@@ -228,6 +228,16 @@ pub trait Store: Send + Sync + 'static {
     /// When it is not known what was stored.
     fn commit(&self, changes: Vec<Change>, now_ms: u64) -> Result<Vec<Outcome>, Fatal>;
 
+    /// Whether it cannot write just now; it tries again by itself.
+    fn is_degraded(&self) -> bool {
+        false
+    }
+
+    /// Bytes on the disk; `None` where there are none. May wait for the disk.
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// How long until there is something to do between commits; `None` while there is nothing.
     fn next_chore(&self) -> Option<Duration> {
         None

@@ -1,6 +1,9 @@
 //! The one writer: drains what waits, commits it as one batch, and passes the batch on.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -9,7 +12,7 @@ use tokio::{
 };
 
 use super::{Append, Entry, Fatal, Followed, Outcome, Store};
-use crate::sabotage;
+use crate::{metrics::Metrics, sabotage};
 
 /// Most changes in one commit. With a disk behind it, 256 rows cost about as long as 20 (7 ms against 4 ms).
 const BATCH: usize = 256;
@@ -21,6 +24,7 @@ pub struct Writer<R> {
     batches: mpsc::Sender<Vec<Followed<R>>>,
     stop: oneshot::Receiver<()>,
     stopper: Option<Stopper>,
+    metrics: Arc<Metrics>,
 }
 
 /// Ends the writer when it is dropped: what was handed in before is still committed.
@@ -33,7 +37,13 @@ impl<R: Send + 'static> Writer<R> {
         batches: mpsc::Sender<Vec<Followed<R>>>,
     ) -> Self {
         let (stopper, stop) = oneshot::channel();
-        Self { store, queue, batches, stop, stopper: Some(Stopper(stopper)) }
+        Self { store, queue, batches, stop, stopper: Some(Stopper(stopper)), metrics: Arc::default() }
+    }
+
+    /// Tells how long its commits take.
+    #[must_use]
+    pub fn counted(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Starts it among `tasks`: on a thread of its own if the store may wait for a disk. It runs until the answer is
@@ -96,7 +106,9 @@ impl<R: Send + 'static> Writer<R> {
             }
         }
         if !changes.is_empty() {
+            let (count, begun) = (changes.len(), Instant::now());
             let mut outcomes = self.store.commit(changes, unix_ms())?.into_iter();
+            self.metrics.committed(count, begun.elapsed());
             for followed in &mut followed {
                 if let Followed::Committed { outcome, .. } = followed
                     && let Some(decided) = outcomes.next()

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     frame,
     history::{Range, Unavailable},
+    metrics::{Metrics, Way},
     sabotage,
 };
 
@@ -44,6 +45,23 @@ pub struct Cursor {
     joining: bool,
     /// It read from history, which knows messages only, and may have missed who came and went since it was told.
     missed_state: bool,
+    _late: Option<Late>,
+}
+
+/// A member that was in a segment and is behind, while it lives.
+struct Late(Arc<Metrics>);
+
+impl Late {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.fell_behind();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        self.0.caught_up();
+    }
 }
 
 impl Cursor {
@@ -56,13 +74,15 @@ impl Cursor {
             state_from: 0,
             joining: false,
             missed_state: false,
+            _late: Some(Late::new(room.metrics())),
         }
     }
 
     /// A member that has everything up to message `after` and was told the room's state as of `state_from`.
     pub(super) fn joining(room: &Arc<Room>, member: &Arc<Member>, after: u64, state_from: u64) -> Self {
         let at = Self::place(room, after);
-        Self { room: Arc::clone(room), member: Arc::clone(member), at, state_from, joining: true, missed_state: false }
+        let (room, member) = (Arc::clone(room), Arc::clone(member));
+        Self { room, member, at, state_from, joining: true, missed_state: false, _late: None }
     }
 
     /// Where message `seq + 1` is in the log; before everything when it is not there any more.
@@ -84,6 +104,7 @@ impl Cursor {
         match since {
             Since::Batch(batch, to) => {
                 self.member.push(batch);
+                self.room.metrics().delivered(Way::CatchUp, to.seq - self.at.seq);
                 self.at = to;
                 sabotage::pass(sabotage::Point::MidReplay);
             }
@@ -132,6 +153,7 @@ impl Cursor {
         }
         let mut batch = BytesMut::new();
         let mut last = after;
+        let mut count = 0;
         for message in messages.into_iter().take_while(|message| message.seq <= published) {
             if message.seq != last + 1 {
                 if !batch.is_empty() {
@@ -141,6 +163,7 @@ impl Cursor {
                 gaps.push(self.hole(last + 1, message.seq - 1, kept_from));
             }
             last = message.seq;
+            count += 1;
             batch.extend_from_slice(&encode(&message));
             if batch.len() >= BATCH_BYTES {
                 break;
@@ -155,6 +178,7 @@ impl Cursor {
         }
         if !batch.is_empty() {
             self.member.push(batch.freeze());
+            self.room.metrics().delivered(Way::CatchUp, count);
         }
         self.at = Self::place(&self.room, last);
         // Whatever was told of the people in between is passed over.

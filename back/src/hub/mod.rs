@@ -42,6 +42,7 @@ pub use wire::Wire;
 use crate::{
     frame,
     history::{self, Bounds, Followed, Outcome, Range, Refusal, Unavailable},
+    metrics::{Limit, Metrics},
     moderation::Setting,
     sabotage,
 };
@@ -94,6 +95,7 @@ pub struct Hub {
     rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
     people: Arc<People>,
     law: Law,
+    metrics: Arc<Metrics>,
     /// The last answer to `rooms`, and when it was made.
     listed: Mutex<Option<(Instant, Vec<RoomEntry>)>>,
 }
@@ -110,15 +112,22 @@ pub struct Membership {
 
 impl Hub {
     /// An empty hub over a history.
-    pub fn new(history: History, limits: HubLimits) -> Self {
+    pub fn new(history: History, limits: HubLimits, metrics: Arc<Metrics>) -> Self {
+        let people = Arc::new(People::new(Arc::clone(&metrics)));
         Self {
             history,
             limits,
             rooms: Mutex::default(),
-            people: Arc::default(),
+            people,
             law: Law::default(),
+            metrics,
             listed: Mutex::default(),
         }
+    }
+
+    /// What this server counts of itself.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// What was said.
@@ -148,12 +157,14 @@ impl Hub {
         let room = {
             let mut rooms = self.rooms();
             if !rooms.contains_key(name) && rooms.len() >= self.limits.rooms {
+                self.metrics.hit(Limit::Rooms);
                 let error = ErrorBody::new(ErrorCode::RoomLimit, "this server holds no more rooms just now");
                 return Err(Box::new(
                     error.limit(self.limits.rooms as u64).hint("join a room that exists, or try later"),
                 ));
             }
-            let new = || Arc::new(Room::new(name.clone(), self.limits.presence, self.limits.rest));
+            let HubLimits { presence, rest, .. } = self.limits;
+            let new = || Arc::new(Room::new(name.clone(), presence, rest, Arc::clone(&self.metrics)));
             Arc::clone(rooms.entry(name.clone()).or_insert_with(new))
         };
         room.looked_up().get_or_try_init(|| self.look_up(&room)).await.map_err(unavailable)?;
@@ -259,6 +270,7 @@ impl Hub {
                 slow,
             };
             outlet.push(frame::text(&joined.to_json()));
+            self.metrics.joined(plan.resume);
             for gap in plan.gaps {
                 outlet.say(&ServerMessage::Gap(gap));
             }
@@ -267,6 +279,9 @@ impl Hub {
         });
         // Where nothing followed it, the membership before ends here, with the grace of a lost connection.
         drop(before);
+        if inside {
+            self.metrics.seated();
+        }
         Ok(inside.then_some(Membership { room, member, person, present, inside }))
     }
 
@@ -286,6 +301,7 @@ impl Hub {
                 Outcome::Stored { epoch, message, revised } => {
                     let (room, seq, at) = (message.room.clone(), message.seq, message.at);
                     let answer = ok(OkBody::Stored { room, epoch, seq, at, duplicate: false });
+                    self.metrics.stored(false);
                     let room = self.rooms().get(&message.room).cloned();
                     let Some(room) = room else {
                         outlet.answer(answer);
@@ -305,6 +321,7 @@ impl Hub {
                     sabotage::pass(sabotage::Point::MidBroadcast);
                 }
                 Outcome::Duplicate { epoch, room, seq, at } => {
+                    self.metrics.stored(true);
                     outlet.answer(ok(OkBody::Stored { room, epoch, seq, at, duplicate: true }));
                 }
                 Outcome::Read => outlet.answer(ok(OkBody::Done {})),
@@ -320,7 +337,14 @@ impl Hub {
                     let room = self.rooms().get(&room).cloned();
                     room.into_iter().for_each(|room| news::set(&room, setting.clone(), &by));
                 }
-                Outcome::Refused(refusal) => outlet.answer(Some(refused(refusal, id))),
+                Outcome::Refused(refusal) => {
+                    if refusal == Refusal::TooManyRooms {
+                        self.metrics.hit(Limit::HistoryRooms);
+                    }
+                    let refused = refused(refusal, id);
+                    self.metrics.said(&refused);
+                    outlet.answer(Some(frame::text(&refused.to_json())));
+                }
             }
         }
         for room in touched {
@@ -389,7 +413,7 @@ impl Hub {
 }
 
 /// The answer to a change that was refused.
-fn refused(refusal: Refusal, id: Option<MessageId>) -> Bytes {
+fn refused(refusal: Refusal, id: Option<MessageId>) -> ServerMessage {
     let (code, hint) = match refusal {
         Refusal::TooManyRooms => (ErrorCode::RoomLimit, "nothing was stored; say it in a room that exists"),
         Refusal::Unavailable => (ErrorCode::StorageUnavailable, "nothing was stored; send it again with the same id"),
@@ -402,7 +426,7 @@ fn refused(refusal: Refusal, id: Option<MessageId>) -> Bytes {
     };
     let body = ErrorBody::new(code, refusal.to_string()).hint(hint);
     let body = if body.retry { body.retry_after_ms(RETRY_MS) } else { body };
-    frame::text(&ServerMessage::Error(Box::new(body.id(id))).to_json())
+    ServerMessage::Error(Box::new(body.id(id)))
 }
 
 /// The answer to whatever needs to read history when that cannot be read.
@@ -454,11 +478,13 @@ impl Membership {
     /// Ends the fan-out to this member and leaves its seat among the people for the membership that follows.
     fn hand_over(mut self) {
         self.inside = false;
+        self.room.metrics().unseated();
         sweep::leave(&self.room, &self.member);
     }
 
     fn end(&mut self, at_once: bool) {
         if std::mem::take(&mut self.inside) {
+            self.room.metrics().unseated();
             sweep::leave(&self.room, &self.member);
             if !self.present {
                 return;

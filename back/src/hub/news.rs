@@ -13,7 +13,7 @@ use shared::Name;
 use tokio::sync::Notify;
 
 use super::{presence::Presence, room::Room, sweep};
-use crate::{frame, limits::Bucket, moderation::Setting};
+use crate::{frame, limits::Bucket, metrics::Limit, moderation::Setting};
 
 /// Typing notices that a room passes on in a second; each costs one send per member.
 const TYPING_PER_SECOND: u32 = 10;
@@ -39,7 +39,9 @@ impl Default for Reporter {
 pub fn typing(room: &Arc<Room>, frame: Bytes, now: Instant) {
     let typing = &room.reporter().typing;
     let is_allowed = typing.lock().unwrap_or_else(PoisonError::into_inner).take(now).is_ok();
-    if is_allowed && !room.pace().is_busy(now) {
+    if !is_allowed {
+        room.metrics().hit(Limit::Typing);
+    } else if !room.pace().is_busy(now) {
         room.log().append_passing(frame);
         sweep::mark(room);
     }

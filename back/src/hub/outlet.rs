@@ -9,7 +9,7 @@ use std::{
     collections::VecDeque,
     io::{self, IoSlice},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker, ready},
@@ -20,7 +20,10 @@ use futures_util::future::BoxFuture;
 use shared::{CloseCode, Name, Sentence, ServerMessage};
 
 use super::{History, vitals::Vitals, wire::Wire};
-use crate::frame;
+use crate::{
+    frame,
+    metrics::{Limit, Metrics, Peer},
+};
 
 /// While more than this waits in `own`, nothing more is read from the client. One answer may pass it, so the most that
 /// a client can make the server hold is this and one page of history.
@@ -107,6 +110,8 @@ struct Queue {
     has_left_some: bool,
     /// A moderator ended the connection: there is nobody to wait for.
     dismissed: bool,
+    /// Whether reading waits for this client to read, or to be answered.
+    is_held: bool,
     unanswered: u32,
     own_bytes: usize,
     tail: Bytes,
@@ -121,6 +126,7 @@ struct Queue {
 /// around the border of `wire` and `queue`.
 #[repr(C)]
 pub struct Outlet {
+    metrics: Arc<Metrics>,
     connection: u64,
     /// Whether this client reads chat, and so is told `bye` before Close.
     speaks_chat: bool,
@@ -131,11 +137,12 @@ pub struct Outlet {
 
 impl Outlet {
     /// The way out through `wire` for connection number `connection`.
-    pub fn new(connection: u64, wire: Wire, speaks_chat: bool, vitals: Vitals) -> Self {
+    pub fn new(connection: u64, wire: Wire, speaks_chat: bool, vitals: Vitals, metrics: Arc<Metrics>) -> Self {
         let queue = Queue {
             state: State::Open,
             has_left_some: false,
             dismissed: false,
+            is_held: false,
             unanswered: 0,
             own_bytes: 0,
             tail: Bytes::new(),
@@ -143,7 +150,7 @@ impl Outlet {
             behind: VecDeque::new(),
             waker: None,
         };
-        Self { connection, speaks_chat, wire, vitals, queue: Mutex::new(queue) }
+        Self { metrics, connection, speaks_chat, wire, vitals, queue: Mutex::new(queue) }
     }
 
     /// This connection's number.
@@ -182,8 +189,14 @@ impl Outlet {
         }
     }
 
+    /// What this server counts of itself.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Queues a message for this client alone.
     pub fn say(&self, message: &ServerMessage) {
+        self.metrics.said(message);
         self.push(frame::text(&message.to_json()));
     }
 
@@ -232,6 +245,7 @@ impl Outlet {
         }
         queue.push(frame::close(*code, *retry_after_ms));
         self.end(queue);
+        self.metrics.closed(*code);
     }
 
     /// Whether a moderator ended it.
@@ -241,10 +255,11 @@ impl Outlet {
 
     /// The client has said its last, and the WebSocket layer has queued its answer if there is one: what waits still
     /// leaves, and nothing comes after it.
-    pub fn seal(&self) {
+    pub fn seal(&self, how: Peer) {
         let queue = self.queue();
         if queue.state == State::Open {
             self.end(queue);
+            self.metrics.left(how);
         }
     }
 
@@ -261,11 +276,14 @@ impl Outlet {
     /// Gives the connection up without another byte.
     pub fn abort(&self) {
         let mut queue = self.queue();
-        queue.state = State::Broken;
+        let before = std::mem::replace(&mut queue.state, State::Broken);
         let backlogs = std::mem::take(&mut queue.behind);
         queue.wake();
         drop(queue);
         drop(backlogs);
+        if before == State::Open {
+            self.metrics.left(Peer::Lost);
+        }
     }
 
     /// Whether the connection is still open for anything but its end.
@@ -277,7 +295,12 @@ impl Outlet {
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut queue = self.queue();
         queue.watch(cx);
-        let held = queue.is_full() || queue.unanswered >= UNANSWERED;
+        let is_full = queue.is_full();
+        let held = is_full || queue.unanswered >= UNANSWERED;
+        if held && !queue.is_held {
+            self.metrics.hit(if is_full { Limit::Unread } else { Limit::Unanswered });
+        }
+        queue.is_held = held;
         self.vitals.held(held);
         if held { Poll::Pending } else { Poll::Ready(()) }
     }

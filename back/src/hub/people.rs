@@ -12,7 +12,11 @@ use std::{
 use shared::{CloseCode, Name, ServerMessage, UserId};
 
 use super::outlet::{Farewell, Outlet};
-use crate::{limits::SharedBucket, moderation::Address};
+use crate::{
+    limits::SharedBucket,
+    metrics::{Metrics, Protocol},
+    moderation::Address,
+};
 
 /// A session without a connection is known for so long without asking history: its last name, and what it may send.
 const SESSION_KEPT: Duration = Duration::from_secs(60 * 60);
@@ -24,8 +28,8 @@ const SESSIONS_KEPT: usize = 100_000;
 const ADDRESSES: usize = 8;
 
 /// The registry.
-#[derive(Default)]
 pub struct People {
+    metrics: Arc<Metrics>,
     next: AtomicU64,
     connections: Mutex<HashMap<u64, Connected>>,
     sessions: Mutex<HashMap<UserId, Session>>,
@@ -69,19 +73,31 @@ pub struct Registration {
     address: Option<Address>,
     /// Whose seat among the people it holds.
     user: Option<UserId>,
+    protocol: Protocol,
 }
 
 impl People {
+    /// Nobody yet.
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, next: AtomicU64::new(0), connections: Mutex::default(), sessions: Mutex::default() }
+    }
+
     /// A number for a new connection; none is used twice while the process runs.
     pub fn next_connection(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Adds a connection that comes from here.
-    pub fn register(self: &Arc<Self>, outlet: &Arc<Outlet>, address: Option<Address>) -> Registration {
+    /// Adds a connection that comes from here and is spoken with like this.
+    pub fn register(
+        self: &Arc<Self>,
+        outlet: &Arc<Outlet>,
+        address: Option<Address>,
+        protocol: Protocol,
+    ) -> Registration {
         let connected = Connected { outlet: Arc::clone(outlet), address, user: None, moderates: false };
         self.connections().insert(outlet.connection(), connected);
-        Registration { people: Arc::clone(self), outlet: Arc::clone(outlet), address, user: None }
+        self.metrics.connected(protocol, outlet.wire().is_tls());
+        Registration { people: Arc::clone(self), outlet: Arc::clone(outlet), address, user: None, protocol }
     }
 
     fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Connected>> {
@@ -225,6 +241,7 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.people.connections().remove(&self.outlet.connection());
+        self.people.metrics.disconnected(self.protocol, self.outlet.wire().is_tls());
         if let Some(user) = &self.user
             && let Some(session) = self.people.sessions().get_mut(user)
             && session.held.as_ref().is_ok_and(|outlet| Arc::ptr_eq(outlet, &self.outlet))

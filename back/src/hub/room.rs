@@ -20,7 +20,10 @@ use super::{
     presence::{Presence, PresenceTimes},
     segment::{Member, Segment},
 };
-use crate::moderation::{Setting, Turns};
+use crate::{
+    metrics::Metrics,
+    moderation::{Setting, Turns},
+};
 
 /// A room that is in memory.
 pub struct Room {
@@ -38,6 +41,7 @@ pub struct Room {
     order: Mutex<Order>,
     /// The same as in `order`, for those who speak: 0 for as fast as anywhere.
     slow: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 /// What moderators have set.
@@ -64,7 +68,7 @@ impl Drop for Coming {
 
 impl Room {
     /// A room that has not been looked up in history.
-    pub(super) fn new(name: RoomName, times: PresenceTimes, rest: Duration) -> Self {
+    pub(super) fn new(name: RoomName, times: PresenceTimes, rest: Duration, metrics: Arc<Metrics>) -> Self {
         Self {
             name,
             looked_up: OnceCell::new(),
@@ -77,7 +81,13 @@ impl Room {
             reporter: Reporter::default(),
             order: Mutex::default(),
             slow: AtomicU64::new(0),
+            metrics,
         }
+    }
+
+    /// What this server counts of itself.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Its name.

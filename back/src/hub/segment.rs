@@ -60,6 +60,7 @@ impl Member {
 
     /// Queues a message of the room for this member alone, while it is one.
     pub(super) fn say(&self, message: &ServerMessage) {
+        self.outlet.metrics().said(message);
         self.push(frame::text(&message.to_json()));
     }
 
@@ -190,23 +191,24 @@ impl Segment {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         let before = live.at;
         let since = log().since(before, BATCH_BYTES);
-        let mut is_large = false;
+        let (mut is_large, mut deliveries) = (false, 0);
         match since {
             Since::UpToDate => {}
             Since::Batch(batch, to) => {
                 is_large = batch.len() >= LARGE_BYTES;
                 live.at = to;
-                live.deliver(before, lost, |seat| seat.offer(&batch));
+                let taken = live.deliver(before, lost, |seat| seat.offer(&batch));
+                deliveries = taken * (to.seq - before.seq);
             }
             Since::Beyond => {
                 live.at = log().head();
-                live.deliver(before, lost, |_| Offer::Behind);
+                _ = live.deliver(before, lost, |_| Offer::Behind);
             }
         }
         let changes = std::mem::take(&mut *self.inbox());
         for change in changes {
             match change {
-                Change::Join(member, at) => self.seat(&mut live, member, at, &log, lost),
+                Change::Join(member, at) => deliveries += self.seat(&mut live, member, at, &log, lost),
                 Change::Leave(member) => {
                     // Without a slot it has gone already.
                     if live.remove(&member) {
@@ -216,10 +218,11 @@ impl Segment {
             }
         }
         let at = live.at;
-        Flushed { frames: at.offset - before.offset, is_large, to: at.offset, has_more: log().head() != at }
+        let frames = at.offset - before.offset;
+        Flushed { frames, deliveries, is_large, to: at.offset, has_more: log().head() != at }
     }
 
-    /// Brings a newcomer from `at` to where the others are, and adds it.
+    /// Brings a newcomer from `at` to where the others are, and adds it; returns how many messages that took.
     fn seat<'a>(
         &self,
         live: &mut Live,
@@ -227,9 +230,11 @@ impl Segment {
         mut at: Place,
         log: &impl Fn() -> MutexGuard<'a, Log>,
         lost: &mut Vec<Lost>,
-    ) {
+    ) -> u64 {
+        let from = at.seq;
         if member.has_left() {
-            return lost.push(Lost { member, at, is_behind: false });
+            lost.push(Lost { member, at, is_behind: false });
+            return 0;
         }
         while at.offset < live.at.offset {
             let since = log().replay(at, 0, BATCH_BYTES);
@@ -238,15 +243,18 @@ impl Segment {
                 Since::UpToDate | Since::Beyond => (Offer::Behind, at),
             };
             if offer != Offer::Taken {
-                return lost.push(Lost { member, at, is_behind: offer == Offer::Behind });
+                lost.push(Lost { member, at, is_behind: offer == Offer::Behind });
+                return at.seq - from;
             }
             at = to;
         }
         if at.offset > live.at.offset {
             // The log grew after this flush had read it: the newcomer has seen that, the others will in the next one.
-            return self.inbox().push(Change::Join(member, at));
+            self.inbox().push(Change::Join(member, at));
+        } else {
+            live.add(member);
         }
-        live.add(member);
+        at.seq - from
     }
 }
 
@@ -255,6 +263,8 @@ impl Segment {
 pub struct Flushed {
     /// Frames that everybody was sent.
     pub frames: u64,
+    /// Messages that were handed out, each counted for each member.
+    pub deliveries: u64,
     /// Whether they were so many bytes that waiting for more would have saved little.
     pub is_large: bool,
     /// The offset of the log before which everybody has everything.
@@ -266,13 +276,14 @@ pub struct Flushed {
 impl Flushed {
     /// A sweep of no segment: nobody lacks anything up to `head`.
     pub fn none(head: Place) -> Self {
-        Self { frames: 0, is_large: false, to: head.offset, has_more: false }
+        Self { frames: 0, deliveries: 0, is_large: false, to: head.offset, has_more: false }
     }
 
     /// Two flushes of one sweep.
     pub fn and(self, other: Self) -> Self {
         Self {
             frames: self.frames.max(other.frames),
+            deliveries: self.deliveries + other.deliveries,
             is_large: self.is_large || other.is_large,
             to: self.to.min(other.to),
             has_more: self.has_more || other.has_more,
@@ -281,8 +292,8 @@ impl Flushed {
 }
 
 impl Live {
-    /// Makes an offer to every member, and removes those who did not take it.
-    fn deliver(&mut self, at: Place, lost: &mut Vec<Lost>, offer: impl Fn(&Seat) -> Offer) {
+    /// Makes an offer to every member, and removes those who did not take it; returns how many did.
+    fn deliver(&mut self, at: Place, lost: &mut Vec<Lost>, offer: impl Fn(&Seat) -> Offer) -> u64 {
         let count = self.members.len();
         let mut gone: Vec<(usize, Offer)> = Vec::new();
         let turn = self.turn.min(count);
@@ -294,10 +305,12 @@ impl Live {
         }
         self.turn = if turn + 1 < count { turn + 1 } else { 0 };
         // From the back, so that the slots that are still to be removed keep their places.
+        let taken = (count - gone.len()) as u64;
         gone.sort_unstable_by_key(|(slot, _)| std::cmp::Reverse(*slot));
         for (slot, offer) in gone {
             lost.push(Lost { member: self.take(slot), at, is_behind: offer == Offer::Behind });
         }
+        taken
     }
 
     fn add(&mut self, member: Arc<Member>) {

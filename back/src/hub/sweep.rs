@@ -82,7 +82,11 @@ async fn run(room: Arc<Room>) {
         let flushed = sweep(&room).await;
         room.sweep_to(flushed.to);
         let frames = if flushed.is_large { 0 } else { flushed.frames };
-        room.pace().rest(frames, began, Instant::now());
+        let now = Instant::now();
+        room.pace().rest(frames, began, now);
+        if flushed.frames > 0 || flushed.deliveries > 0 {
+            room.metrics().swept(flushed.deliveries, now - began);
+        }
         if flushed.has_more {
             mark(&room);
         }

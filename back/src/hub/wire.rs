@@ -33,6 +33,11 @@ impl Wire {
         }
     }
 
+    /// Whether it is under TLS.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     /// Writes what goes at once; made for the fast path. It is the bare system call: tokio's way looks at what the
     /// reactor knows of this socket first, which is one more cache line for each client. Whoever has to wait after it
     /// asks [`Wire::poll_ready`] after a [`Wire::write_vectored`] that was refused, and goes on with the bytes that were

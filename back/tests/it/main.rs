@@ -10,7 +10,11 @@ mod disk;
 mod durable;
 mod handshake;
 mod heartbeat;
+mod logs;
 mod moderation;
+#[path = "../../../shared/service/tests/support/openmetrics.rs"]
+mod openmetrics;
+mod ops;
 mod plain;
 mod presence;
 mod process;

@@ -24,6 +24,8 @@ use crate::client::{Client, DEADLINE, End, NOTES_REQUEST};
 pub struct Back {
     child: Child,
     pub address: SocketAddr,
+    /// Where it answers for its health.
+    pub ops: Option<SocketAddr>,
     /// Its own, where it was given none.
     _data: Option<TempDir>,
 }
@@ -44,14 +46,20 @@ impl Back {
 
     /// Started by this command, which becomes the program.
     pub fn spawn(command: &mut Command) -> Self {
-        let mut child = command.env("BACK_LOG", "warn").stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.env("BACK_LOG", "warn,service::ops=info").stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut ops = None;
         // A warning may come before it.
-        let line = said.find(|line| line.starts_with("listening on") || line.starts_with("back:")).unwrap_or_default();
+        let line = said.find(|line| {
+            let place = line.split_once("health and metrics are at http://");
+            ops = ops.or(place.map(|(_, address)| address.parse().unwrap()));
+            line.starts_with("listening on") || line.starts_with("back:")
+        });
+        let line = line.unwrap_or_default();
         let address =
             ["ws://", "wss://"].iter().find_map(|scheme| line.strip_prefix("listening on ")?.strip_prefix(scheme));
         let address = address.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
-        Self { child, address, _data: None }
+        Self { child, address, ops, _data: None }
     }
 
     /// The program on this directory, and on a free port unless a flag says otherwise.

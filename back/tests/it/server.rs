@@ -2,8 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use back::{Server, config::Config, hub::Hub, listen};
-use service::tls::Certificate;
+use back::{
+    Server,
+    config::{Config, OPS},
+    hub::Hub,
+    listen,
+};
+use service::{ops::Place, tls::Certificate};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +39,15 @@ impl TestServer {
         let stop = shutdown.clone();
         tokio::spawn(async move { server.run(listener, stop).await.unwrap() });
         Self { address, hub, certificate, shutdown, _data: data }
+    }
+
+    /// Has it answer for its health too, and says where.
+    pub fn ops(&self) -> SocketAddr {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = service::ops::listen(Some(Place::At(free)), OPS, "--ops").unwrap().unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(back::ops::serve(listener, Arc::clone(&self.hub), self.shutdown.clone()));
+        address
     }
 }
 

@@ -1,6 +1,10 @@
-//! What Madang's two processes need from the machine they run on: certificates and signals. It knows neither pages nor
-//! chat. The words that both speak are in `shared`, which is pure and does not depend on this.
+//! What Madang's two processes need from the machine they run on: certificates, signals, the log, and what they tell of
+//! themselves. It knows neither pages nor chat. The words that both speak are in `shared`, which is pure and does not
+//! depend on this.
 
 pub mod exposure;
+pub mod log;
+pub mod metrics;
+pub mod ops;
 pub mod signals;
 pub mod tls;

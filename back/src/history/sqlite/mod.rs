@@ -85,11 +85,6 @@ impl Sqlite {
         })
     }
 
-    /// Whether it cannot write just now.
-    pub fn is_degraded(&self) -> bool {
-        self.degraded.load(Ordering::Relaxed)
-    }
-
     /// Does something on the writing side. Only the writer's thread comes here.
     fn with_write<T>(&self, work: impl FnOnce(&mut Write) -> Result<T, Fatal>) -> Result<T, Fatal> {
         let mut write = self.write();
@@ -133,6 +128,17 @@ impl Store for Sqlite {
 
     fn commit(&self, changes: Vec<Change>, now_ms: u64) -> Result<Vec<Outcome>, Fatal> {
         self.with_write(|write| write.commit(&changes, now_ms))
+    }
+
+    fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Relaxed)
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        let log = self.path.with_extension("db-wal");
+        let size = |path: &Path| std::fs::metadata(path).map(|file| file.len());
+        // The log is there only while something is in it.
+        size(&self.path).ok().map(|bytes| bytes + size(&log).unwrap_or(0))
     }
 
     fn next_chore(&self) -> Option<Duration> {

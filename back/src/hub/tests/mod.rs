@@ -49,6 +49,7 @@ impl Yard {
         let hub = Arc::new(Hub::new(
             history,
             HubLimits { rooms: 10, log_bytes: 0, rest: Duration::from_millis(5), presence },
+            Arc::default(),
         ));
         Self { hub, store, follow, _writer: (stopper, tasks) }
     }
@@ -83,7 +84,8 @@ struct Published {
 fn connect(hub: &Arc<Hub>) -> (Arc<Script>, Arc<Outlet>, JoinHandle<()>) {
     let script = Arc::new(Script::default());
     let wire = Wire::Scripted(Arc::clone(&script));
-    let outlet = Arc::new(Outlet::new(hub.people().next_connection(), wire, true, Vitals::new(false)));
+    let (connection, metrics) = (hub.people().next_connection(), Arc::clone(hub.metrics()));
+    let outlet = Arc::new(Outlet::new(connection, wire, true, Vitals::new(false), metrics));
     let (hub, writes) = (Arc::clone(hub), Arc::clone(&outlet));
     let task = tokio::spawn(async move { connection::write(&writes, hub.history()).await });
     (script, outlet, task)

@@ -20,7 +20,8 @@ struct Guest {
 impl Guest {
     fn new() -> Self {
         let script = Arc::new(Script::default());
-        let outlet = Arc::new(Outlet::new(1, Wire::Scripted(Arc::clone(&script)), true, Vitals::new(false)));
+        let wire = Wire::Scripted(Arc::clone(&script));
+        let outlet = Arc::new(Outlet::new(1, wire, true, Vitals::new(false), Arc::default()));
         let member = Arc::new(Member::new(Arc::clone(&outlet)));
         Self { script, outlet, member }
     }
@@ -47,7 +48,7 @@ impl Guest {
 }
 
 fn room() -> Arc<Room> {
-    let room = Room::new(RoomName::lobby(), QUIET, Duration::ZERO);
+    let room = Room::new(RoomName::lobby(), QUIET, Duration::ZERO, Arc::default());
     room.log().open(0, Vec::new());
     Arc::new(room)
 }

@@ -1,0 +1,149 @@
+//! The words by which numbers are told apart. Each list is whole: a word that is missing here does not compile.
+
+use service::words;
+
+/// How a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// A line is a message.
+    Plain,
+    /// `chat.v1`.
+    Chat,
+    /// `/echo`.
+    Echo,
+}
+
+words! { Protocol: Plain = "plain" Chat = "chat.v1" Echo = "echo" }
+
+/// How a message came to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By a sweep of its room.
+    Live,
+    /// By itself: it came later, came back, or was slow.
+    CatchUp,
+}
+
+words! { Way: Live = "live" CatchUp = "catch_up" }
+
+/// How a connection ended that this server did not end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Close 1000.
+    Normal,
+    /// Close 1001: the page is left or loaded again.
+    GoingAway,
+    /// Close without a code.
+    NoCode,
+    /// Close with another code.
+    Other,
+    /// Without a Close frame.
+    Lost,
+}
+
+words! { Peer: Normal = "normal" GoingAway = "going_away" NoCode = "no_code" Other = "other" Lost = "lost" }
+
+impl Peer {
+    /// Who closes with this code, or with none.
+    pub fn closed_with(code: Option<u16>) -> Self {
+        match code {
+            Some(1000) => Self::Normal,
+            Some(1001) => Self::GoingAway,
+            None => Self::NoCode,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// Why somebody was not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// 400, 405 or 505: no handshake that makes sense.
+    BadRequest,
+    /// 403: a page of another origin.
+    Origin,
+    /// 404: no such path.
+    NotFound,
+    /// 426: HTTP, and no WebSocket of this version.
+    NoUpgrade,
+    /// 408: the head did not come in time.
+    TooSlow,
+    /// 431: the head is too large.
+    TooBig,
+    /// 503: there is no seat.
+    Full,
+    /// 503: the server is stopping.
+    Stopping,
+    /// TLS could not be agreed on, or was not spoken.
+    Tls,
+    /// It went before its head was read.
+    Lost,
+}
+
+words! { Refused: BadRequest = "bad_request" Origin = "origin" NotFound = "not_found" NoUpgrade = "no_upgrade"
+TooSlow = "too_slow" TooBig = "too_big" Full = "full" Stopping = "stopping" Tls = "tls" Lost = "lost" }
+
+impl Refused {
+    /// Who is answered with this status.
+    pub fn with_status(status: u16) -> Self {
+        match status {
+            403 => Self::Origin,
+            404 => Self::NotFound,
+            408 => Self::TooSlow,
+            426 => Self::NoUpgrade,
+            431 => Self::TooBig,
+            503 => Self::Stopping,
+            _ => Self::BadRequest,
+        }
+    }
+}
+
+/// What keeps one client, or all of them, from taking too much. Where there is a flag, it has its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// `--connections`.
+    Connections,
+    /// Bytes and headers of a handshake's head.
+    Head,
+    /// `--handshake-timeout`.
+    HandshakeTimeout,
+    /// `--hello-timeout`.
+    HelloTimeout,
+    /// `--dead-after`.
+    DeadAfter,
+    /// `--stall-timeout`.
+    StallTimeout,
+    /// `--message-timeout`, and the bytes of a message that does not end.
+    MessageTimeout,
+    /// Bytes of a message.
+    MessageBytes,
+    /// Malformed messages in a row.
+    Malformed,
+    /// `--text-bytes`.
+    TextBytes,
+    /// `--sends-per-second`.
+    SendsPerSecond,
+    /// `--rooms-per-connection`.
+    RoomsPerConnection,
+    /// `--rooms`.
+    Rooms,
+    /// `--history-rooms`.
+    HistoryRooms,
+    /// What a resume replays.
+    Replay,
+    /// Requests of one client that wait for history: it is not read meanwhile.
+    Unanswered,
+    /// Bytes that one client does not read: it is not read meanwhile.
+    Unread,
+    /// Typing notices of a room.
+    Typing,
+    /// The time of a search.
+    SearchTime,
+}
+
+words! { Limit: Connections = "connections" Head = "head" HandshakeTimeout = "handshake_timeout"
+HelloTimeout = "hello_timeout" DeadAfter = "dead_after" StallTimeout = "stall_timeout"
+MessageTimeout = "message_timeout" MessageBytes = "message_bytes" Malformed = "malformed" TextBytes = "text_bytes"
+SendsPerSecond = "sends_per_second" RoomsPerConnection = "rooms_per_connection" Rooms = "rooms"
+HistoryRooms = "history_rooms" Replay = "replay" Unanswered = "unanswered" Unread = "unread" Typing = "typing"
+SearchTime = "search_time" }
