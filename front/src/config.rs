@@ -1,12 +1,13 @@
 //! The command line and the environment, turned into checked values. The only place that knows clap.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use clap::{Args, Parser};
+use service::{log, ops};
 use shared::{TrustedProxies, forwarded, origin::AllowedOrigin};
 
 use crate::{base::BasePath, bridge::BridgeLimits, host::BackUrl};
@@ -76,7 +77,19 @@ pub struct Config {
     /// What to log: error, warn, info, debug, trace, or a filter of tracing
     #[arg(long, env = "FRONT_LOG", default_value = LOG)]
     pub log: String,
+
+    /// How to log: text for people, or json, one object a line
+    #[arg(long, env = "FRONT_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: log::Format,
+
+    /// Address and port of /healthz, /readyz and /metrics, in plain HTTP; off for none [default: 127.0.0.1:8081, and none
+    /// where that is taken]
+    #[arg(long, env = "FRONT_OPS", value_name = "ADDRESS")]
+    pub ops: Option<ops::Place>,
 }
+
+/// Where health and metrics are answered unless an operator says something else.
+pub const OPS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 /// What the HTTP API allows.
 #[derive(Debug, Clone, Args)]
@@ -189,6 +202,8 @@ impl Default for Config {
             source_url: None,
             assets: default_assets(),
             log: LOG.to_owned(),
+            log_format: log::Format::Text,
+            ops: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The way to the chat server: a stream of bytes, over TLS where its address says so. It knows nothing of what is said
 //! over it.
 
-use std::{io, path::Path, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use service::tls::Trust;
@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::host::BackUrl;
+use crate::{host::BackUrl, metrics::Metrics};
 
 /// Received bytes that the kernel keeps while nobody here reads, because a browser does not. By default it is megabytes,
 /// which the chat server would take for delivered.
@@ -34,6 +34,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 pub struct Back {
     url: BackUrl,
     trust: Option<Trust>,
+    metrics: Arc<Metrics>,
 }
 
 impl Back {
@@ -52,7 +53,12 @@ impl Back {
              scripts/cert, or what this system trusts, on Debian /etc/ssl/certs/ca-certificates.crt"
         );
         let trust = ca.map(Trust::in_file).transpose().context("--back-ca")?;
-        Ok(Self { url, trust })
+        Ok(Self { url, trust, metrics: Arc::default() })
+    }
+
+    /// What this server counts of itself; whoever reaches the chat server has it from here.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Its address.
@@ -65,6 +71,12 @@ impl Back {
     /// # Errors
     /// When it cannot be found or reached, or does not prove who it is.
     pub async fn dial(&self) -> io::Result<Box<dyn Duplex>> {
+        let dialled = self.reach().await;
+        self.metrics.dialled(dialled.is_ok());
+        dialled
+    }
+
+    async fn reach(&self) -> io::Result<Box<dyn Duplex>> {
         let (host, port) = self.url.host_and_port();
         let stream = TcpStream::connect((host, port)).await?;
         let socket = socket2::SockRef::from(&stream);

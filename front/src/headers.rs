@@ -1,7 +1,7 @@
 //! The headers of every answer, and the check of `Host` that they rest on. It knows nothing of pages: what it found out
 //! about the request travels in the request's extensions.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use actix_web::{
     Error, HttpMessage, HttpResponse,
@@ -14,8 +14,15 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use shared::ErrorCode;
 
-use crate::{host::BackUrl, visitor::Gate};
+use crate::{
+    bridge::Bridge,
+    host::BackUrl,
+    metrics::{Kind, Metrics},
+    pages::Pages,
+    visitor::Gate,
+};
 
 /// Everything that a page may load or talk to, with the places of the chat server and of frames left open.
 const POLICY: [&str; 3] = [
@@ -71,6 +78,7 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         Some((gate.back(&visitor), visitor))
     });
     let back = known.as_ref().map(|(back, _)| back.clone());
+    let counted = counted(&request);
     let mut response = match known {
         Some((back, visitor)) => {
             request.extensions_mut().insert(back);
@@ -89,6 +97,12 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         // Where an answer has no length, its end is the connection's.
         response.response_mut().head_mut().no_chunking(true);
     }
+    if let Some((metrics, kind)) = counted {
+        metrics.answered(kind, response.status().as_u16());
+        if let Some(code) = response.response().extensions().get::<ErrorCode>() {
+            metrics.refused(*code);
+        }
+    }
     // What follows this answer is no page.
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let is_page =
@@ -98,6 +112,14 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         put(response.headers_mut(), &policy);
     }
     Ok(response)
+}
+
+/// What counts this request, and as what.
+fn counted(request: &ServiceRequest) -> Option<(Arc<Metrics>, Kind)> {
+    let bridge = request.app_data::<web::Data<Bridge>>()?;
+    let base = request.app_data::<web::Data<Pages>>()?.base().as_str();
+    let kind = request.path().strip_prefix(base).map_or(Kind::Nothing, Kind::of);
+    Some((Arc::clone(bridge.metrics()), kind))
 }
 
 fn put(headers: &mut HeaderMap, policy: &str) {

@@ -11,6 +11,8 @@ pub mod config;
 pub mod dial;
 pub mod headers;
 pub mod host;
+mod metrics;
+pub mod ops;
 pub mod pages;
 mod relay;
 mod routes;
@@ -35,6 +37,7 @@ use assets::Assets;
 use bridge::{Bridge, BridgeLimits};
 pub use config::Config;
 use dial::Back;
+use ops::Ops;
 use pages::Pages;
 use relay::Relay;
 use service::tls::{Certificate, Files, LOOK_EVERY};
@@ -113,6 +116,11 @@ impl Server {
     /// The certificate, for whoever wants it read anew; `None` without TLS.
     pub fn certificate(&self) -> Option<Certificate> {
         self.certificate.clone()
+    }
+
+    /// What answers for its health; `stopping` is cancelled when it should be sent nobody any more.
+    pub fn ops(&self, stopping: CancellationToken) -> Ops {
+        Ops::new(self.back.clone(), stopping)
     }
 
     /// Serves on `listener` until `shutdown` is cancelled, then finishes what is in progress.

@@ -3,10 +3,9 @@
 use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
-use front::{Config, Server};
-use service::{exposure, signals};
+use front::{Config, Server, config::OPS};
+use service::{exposure, log, signals};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -21,17 +20,15 @@ async fn main() -> ExitCode {
 
 /// Binds, says where, and serves until a signal comes.
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log).with_context(|| format!("--log {} is no filter", config.log))?;
-    // A closed standard error is no reason to stop: by default a log line that cannot be written panics where it is
-    // made.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.log_internal_errors(false).init();
+    log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
     let listener = front::listen(config.listen).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen or FRONT_LISTEN", config.listen)
     })?;
     let address = listener.local_addr()?;
+    let place = config.ops;
     let server = Server::new(config)?;
 
+    let ops = service::ops::listen(place, OPS, "--ops or FRONT_OPS")?;
     let stop = CancellationToken::new();
     signals::stop_on_signal(stop.clone())?;
     let certificate = server.certificate();
@@ -39,6 +36,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     exposure::warn_if_readable(address, certificate.is_some());
     if let Some(certificate) = certificate {
         signals::on_hangup(move || certificate.reload())?;
+    }
+    if let Some(listener) = ops {
+        // Until the process ends: whoever asks while it stops is told that it does.
+        server.ops(stop.clone()).start(listener)?;
     }
     // Scripts and tests wait for exactly this line; a closed standard error is no reason to stop.
     let _ = writeln!(std::io::stderr(), "listening on {scheme}://{address}");

@@ -13,12 +13,15 @@ use super::{
     asked::{self, After},
     problem::Problem,
 };
-use crate::bridge::{
-    Bridge, Page, Reading,
-    encoded::Encoded,
-    feed::{Here, Stage},
-    reader::{is_foreign, reached, ready},
-    told::{gap, unavailable},
+use crate::{
+    bridge::{
+        Bridge, Page, Reading,
+        encoded::Encoded,
+        feed::{Here, Stage},
+        reader::{is_foreign, reached, ready},
+        told::{gap, unavailable},
+    },
+    metrics::Open,
 };
 
 /// Longest wait of a long poll, in seconds: less than the 30 s after which many a proxy gives up.
@@ -186,7 +189,7 @@ async fn poll(
     wait: Duration,
     limit: u32,
 ) -> Result<Found, Problem> {
-    let _seat = if wait.is_zero() { None } else { Some(bridge.seat()?) };
+    let _seat = if wait.is_zero() { None } else { Some(bridge.seat(Open::Poll)?) };
     let until = Instant::now() + wait;
     let reading = bridge.read(room)?;
     let mut changes = reading.watch();

@@ -93,7 +93,11 @@ impl ResponseError for Problem {
             let seconds = self.error.retry_after_ms.unwrap_or(1_000).div_ceil(1_000).max(1);
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
-        response.content_type("application/json").body(ServerMessage::Error(self.error.clone()).to_json())
+        let error = ServerMessage::Error(self.error.clone());
+        let mut response = response.content_type("application/json").body(error.to_json());
+        // For whoever counts.
+        response.extensions_mut().insert(self.error.code);
+        response
     }
 }
 

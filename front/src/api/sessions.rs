@@ -14,9 +14,12 @@ use shared::{ClientMessage, ErrorBody, ErrorCode, limits};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{asked, problem::Problem, streams};
-use crate::bridge::{
-    Bridge,
-    session::{self, End, Listener, Session, Taken, no_session},
+use crate::{
+    bridge::{
+        Bridge,
+        session::{self, End, Listener, Session, Taken, no_session},
+    },
+    metrics::Open,
 };
 
 /// Longest wait of a long poll, in seconds.
@@ -78,7 +81,7 @@ pub(super) async fn events(request: HttpRequest, bridge: Data<Bridge>) -> Result
         None => asked::number(&request, "after", limits::MAX_SAFE_INTEGER)?,
     };
     let after = seen.unwrap_or(0);
-    let seat = bridge.seat()?;
+    let seat = bridge.seat(if wait.is_some() { Open::SessionPoll } else { Open::SessionEvents })?;
     let listener = session.listen(after).ok_or_else(no_session)?;
     match wait {
         Some(seconds) => Ok(poll(listener, after, Duration::from_secs(seconds), &bridge).await),

@@ -12,9 +12,12 @@ use super::{
     asked::{self, After},
     problem::Problem,
 };
-use crate::bridge::{
-    Bridge,
-    reader::{Event, Reader, Start},
+use crate::{
+    bridge::{
+        Bridge,
+        reader::{Event, Reader, Start},
+    },
+    metrics::Open,
 };
 
 /// What a browser waits before it connects again, in milliseconds.
@@ -51,7 +54,7 @@ async fn stream(
         Some(After::Seq(seq)) => Start::AfterSeq(seq),
         None => Start::Last(last.unwrap_or(u64::from(limits::DEFAULT_LAST))),
     };
-    let seat = bridge.seat()?;
+    let seat = bridge.seat(if first.is_some() { Open::Events } else { Open::Lines })?;
     let reading = bridge.read(&room)?;
     let reader = Reader::open(Arc::clone(&bridge), reading, start).await?;
     let first = stream::iter(first.map(|text| Ok(Bytes::from_static(text.as_bytes()))));

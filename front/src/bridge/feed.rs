@@ -16,6 +16,7 @@ use super::{
     encoded::Encoded,
     ring::{BYTES, Ring},
 };
+use crate::metrics::Held;
 
 /// Whether what is here is the present.
 #[derive(Debug, Clone)]
@@ -72,11 +73,12 @@ pub(crate) struct Feed {
     share: std::sync::Arc<AtomicUsize>,
     readers: AtomicUsize,
     idle_since: Mutex<Instant>,
+    _held: Held,
 }
 
 impl Feed {
     /// A feed that nothing has been heard of; `share` says how many bytes it may keep, and may change.
-    pub(crate) fn new(room: RoomName, share: std::sync::Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(room: RoomName, share: std::sync::Arc<AtomicUsize>, held: Held) -> Self {
         let state = State { stage: Stage::Coming, here: None, fresh: true, ring: Ring::default() };
         Self {
             room,
@@ -85,6 +87,7 @@ impl Feed {
             share,
             readers: AtomicUsize::new(0),
             idle_since: Mutex::new(Instant::now()),
+            _held: held,
         }
     }
 
@@ -237,7 +240,8 @@ mod tests {
     use super::*;
 
     fn feed() -> Feed {
-        Feed::new(RoomName::lobby(), Arc::new(AtomicUsize::new(BYTES)))
+        let held = Arc::<crate::metrics::Metrics>::default().hold(crate::metrics::Open::Room);
+        Feed::new(RoomName::lobby(), Arc::new(AtomicUsize::new(BYTES)), held)
     }
 
     fn epoch(text: &str) -> Epoch {

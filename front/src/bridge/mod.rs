@@ -24,13 +24,13 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 use shared::{ErrorBody, MessageId, Name, RoomName, SessionToken, limits};
-use tokio::{
-    runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::dial::Back;
+use crate::{
+    dial::Back,
+    metrics::{Limit, Metrics, Open, Seat},
+};
 use feed::Feed;
 use line::Line;
 pub use say::{Saying, new_id};
@@ -143,22 +143,27 @@ impl Bridge {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place among those who wait or stream.
+    /// What this server counts of itself.
+    pub(crate) fn metrics(&self) -> &Arc<Metrics> {
+        self.back.metrics()
+    }
+
+    /// Takes a place among those who wait or stream, for this.
     ///
     /// # Errors
     /// `overloaded` when there is none.
-    pub(crate) fn seat(&self) -> Result<OwnedSemaphorePermit, Box<ErrorBody>> {
-        let seat = Arc::clone(&self.readers).try_acquire_owned();
-        seat.map_err(|_| too_many("too many streams and waiting polls at once", self.limits.readers))
+    pub(crate) fn seat(&self, what: Open) -> Result<Seat, Box<ErrorBody>> {
+        let seat = self.metrics().seat(&self.readers, what, Limit::Readers);
+        seat.ok_or_else(|| too_many("too many streams and waiting polls at once", self.limits.readers))
     }
 
     /// Takes a place among those who say something, before their body is read.
     ///
     /// # Errors
     /// `overloaded` when there is none.
-    pub(crate) fn post(&self) -> Result<OwnedSemaphorePermit, Box<ErrorBody>> {
-        let post = Arc::clone(&self.posts).try_acquire_owned();
-        post.map_err(|_| too_many("too many requests say something at once", self.limits.posts))
+    pub(crate) fn post(&self) -> Result<Seat, Box<ErrorBody>> {
+        let post = self.metrics().seat(&self.posts, Open::Post, Limit::Posts);
+        post.ok_or_else(|| too_many("too many requests say something at once", self.limits.posts))
     }
 
     /// Reads a room: the one subscription of this front, begun where nobody reads it yet.
@@ -173,9 +178,11 @@ impl Bridge {
             return Ok(reading(feed));
         }
         if !rooms.feeds.contains_key(room) && rooms.feeds.len() >= self.limits.rooms && !rooms.forget_one() {
+            self.metrics().hit(Limit::Rooms);
             return Err(too_many("too many rooms are read at once", self.limits.rooms));
         }
-        let feed = Arc::new(Feed::new(room.clone(), Arc::clone(&self.share)));
+        let held = self.metrics().hold(Open::Room);
+        let feed = Arc::new(Feed::new(room.clone(), Arc::clone(&self.share), held));
         let reading = reading(&feed);
         rooms.feeds.insert(room.clone(), Arc::clone(&feed));
         self.share_out(rooms.feeds.len());
@@ -276,12 +283,16 @@ impl Bridge {
     /// # Errors
     /// What back answered: nothing was stored. `unavailable` where it did not answer: the same [`Saying`] again settles
     /// whether it was stored.
-    pub async fn say(&self, place: OwnedSemaphorePermit, saying: Saying) -> Result<Bytes, Box<ErrorBody>> {
+    pub async fn say(&self, place: Seat, saying: Saying) -> Result<Bytes, Box<ErrorBody>> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let (back, reading) = (self.back.clone(), self.read_already(&saying.room));
+        let metrics = Arc::clone(self.metrics());
         // On its own: whoever asked for it may be gone before it is done. Its place it keeps until then.
         self.spawn(async move {
             let said = say::say(&back, &saying).await;
+            if said.is_ok() {
+                metrics.said();
+            }
             if let (Ok(ok), Some(reading)) = (&said, reading) {
                 say::until_heard(ok, &reading).await;
             }

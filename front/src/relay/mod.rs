@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     base::BasePath,
     dial::{Back, Duplex},
+    metrics::{Limit, Open},
     visitor::Visitor,
 };
 use head::{Answer, HEAD_BYTES};
@@ -127,7 +128,8 @@ pub(crate) async fn relay(request: HttpRequest, browser: web::Payload) -> HttpRe
         tracing::error!("a request came past the guard of the headers");
         return HttpResponse::InternalServerError().finish();
     };
-    let Ok(seat) = Arc::clone(&relay.seats).try_acquire_owned() else {
+    let metrics = relay.back.metrics();
+    let Some(seat) = metrics.seat(&relay.seats, Open::Relay, Limit::Relays) else {
         tracing::debug!(limit = relay.limit, "no seat for a relayed connection");
         return refuse(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -18,9 +18,11 @@ use actix_web::{
 use futures_util::StreamExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, ReadHalf, WriteHalf, split},
-    sync::{OwnedSemaphorePermit, oneshot},
+    sync::oneshot,
     time::{sleep, timeout},
 };
+
+use crate::metrics::Seat;
 
 /// Bytes that are taken from the chat server at once.
 const PIECE_BYTES: usize = 16 * 1024;
@@ -46,7 +48,7 @@ pub(super) struct Stream<L> {
     hearing: JoinHandle<()>,
     /// Tells it that the chat server has ended.
     over: Option<oneshot::Sender<()>>,
-    _seat: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl<L: AsyncRead + AsyncWrite + Unpin + 'static> Stream<L> {
@@ -56,7 +58,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin + 'static> Stream<L> {
         first: Bytes,
         browser: Payload,
         leave: impl Future<Output = ()> + 'static,
-        seat: OwnedSemaphorePermit,
+        seat: Seat,
     ) -> Self {
         let (line, out) = split(line);
         let (over, ended) = oneshot::channel();

@@ -68,6 +68,23 @@ impl House {
         self.front = Some(start_front(&self.front_address, &self.front_flags));
     }
 
+    /// Where front, started with `--ops 127.0.0.1:0`, answers for its health.
+    pub(crate) fn front_ops(&self) -> String {
+        let lines = &self.front.as_ref().unwrap().before;
+        let place = lines.iter().find_map(|line| line.split_once("health and metrics are at http://"));
+        place.unwrap_or_else(|| panic!("{lines:?}")).1.to_owned()
+    }
+
+    /// What front has logged so far.
+    pub(crate) fn front_log(&self) -> String {
+        self.front.as_ref().unwrap().log()
+    }
+
+    /// What back has logged so far.
+    pub(crate) fn back_log(&self) -> String {
+        self.back.as_ref().unwrap().log()
+    }
+
     pub(crate) fn front_pid(&self) -> u32 {
         self.front.as_ref().unwrap().child.id()
     }

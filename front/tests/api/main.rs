@@ -13,6 +13,9 @@ mod limits;
 mod lists;
 mod messages;
 mod moderation;
+#[path = "../../../shared/service/tests/support/openmetrics.rs"]
+mod openmetrics;
+mod ops;
 mod person;
 #[path = "../yard/process.rs"]
 mod process;

@@ -4,7 +4,10 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, sync_channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, sync_channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +19,12 @@ pub(crate) struct Process {
     pub(crate) child: Child,
     /// What followed the awaited words.
     pub(crate) said: String,
+    /// The lines before them.
+    #[allow(dead_code, reason = "not every test that starts programs asks what else they said")]
+    pub(crate) before: Vec<String>,
+    /// The lines after them, as they come.
+    #[allow(dead_code, reason = "not every test that starts programs asks what else they said")]
+    pub(crate) after: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
@@ -38,14 +47,16 @@ impl Process {
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let lines = read(out, err);
 
-        let mut process = Self { child, said: String::new() };
+        let after = Arc::<Mutex<Vec<String>>>::default();
+        let mut process = Self { child, said: String::new(), before: Vec::new(), after: Arc::clone(&after) };
         let mut heard = Vec::new();
         let deadline = Instant::now() + START;
         while let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             if let Some((_, said)) = line.split_once(words) {
                 process.said = said.trim().trim_end_matches('.').to_owned();
+                process.before = heard;
                 // The rest is read away, so that a full pipe never stops the program.
-                thread::spawn(move || lines.iter().for_each(drop));
+                thread::spawn(move || lines.iter().for_each(|line| after.lock().expect("lines").push(line)));
                 return Ok(process);
             }
             heard.push(line);
@@ -55,6 +66,13 @@ impl Process {
 }
 
 impl Process {
+    /// What it has said so far, but for the awaited words.
+    #[allow(dead_code, reason = "not every test that starts programs asks what else they said")]
+    pub(crate) fn log(&self) -> String {
+        let after = self.after.lock().expect("lines");
+        self.before.iter().chain(after.iter()).map(|line| format!("{line}\n")).collect()
+    }
+
     /// Its number, for signals.
     #[allow(dead_code, reason = "not every test that starts programs sends signals")]
     pub(crate) fn id(&self) -> u32 {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use shared::{ErrorBody, ErrorCode, SessionToken, UserId};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
+    sync::{Notify, Semaphore, mpsc, oneshot, watch},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,10 @@ use super::{
     told::{Told, error_of, overloaded, unavailable},
     upstream::{self, Heard, Hearing, PING_EVERY, Speaking},
 };
-use crate::dial::Back;
+use crate::{
+    dial::Back,
+    metrics::{Limit, Open, Seat},
+};
 pub(crate) use frames::{End, Frames, Taken};
 
 /// Time from the hello to the welcome, and for back to take what it is told.
@@ -119,7 +122,7 @@ pub(crate) async fn begin(
     from: Option<IpAddr>,
 ) -> Result<(UserId, Bytes), Box<ErrorBody>> {
     let sessions = &bridge.sessions;
-    let seat = Arc::clone(&sessions.seats).try_acquire_owned().map_err(|_| {
+    let seat = bridge.metrics().seat(&sessions.seats, Open::Session, Limit::Sessions).ok_or_else(|| {
         let error = overloaded("there are too many sessions over HTTP");
         Box::new(error.limit(sessions.most as u64))
     })?;
@@ -134,7 +137,7 @@ async fn open(
     bridge: Arc<Bridge>,
     hello: String,
     from: Option<IpAddr>,
-    seat: OwnedSemaphorePermit,
+    seat: Seat,
     answer: oneshot::Sender<Result<(UserId, Bytes), Box<ErrorBody>>>,
 ) {
     let sessions = &bridge.sessions;
