@@ -62,10 +62,10 @@ impl Kind {
     pub fn of(path: &str) -> Self {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         match first {
-            "" | "join" | "r" => Self::Page,
+            "" | "join" | "r" | "about" => Self::Page,
             "api" => Self::Api,
             "ws" => Self::Relay,
-            "static" | "favicon.ico" => Self::Asset,
+            "static" | "favicon.ico" | "manifest.webmanifest" => Self::Asset,
             _ => Self::Nothing,
         }
     }
@@ -252,6 +252,8 @@ mod tests {
             ("/ws/rooms/dev", Kind::Relay),
             ("/static/app/main.js", Kind::Asset),
             ("/favicon.ico", Kind::Asset),
+            ("/manifest.webmanifest", Kind::Asset),
+            ("/about", Kind::Page),
             ("/.env", Kind::Nothing),
         ] {
             assert_eq!(Kind::of(path), kind, "{path}");

@@ -97,6 +97,8 @@ async fn a_page_from_the_middle_is_sent_again_when_one_of_its_messages_was_edite
     let tag = ask("").await.header("etag").to_owned();
     assert_eq!(ask(&tag).await.status, 304);
     kim.ask(serde_json::json!({ "type": "edit", "id": "e", "seq": 1, "text": "A" })).await;
+    // Front hears of it at its own pace.
+    house.json("/api/rooms/dev/messages?after=3&wait=20").await;
     let again = ask(&tag).await;
     assert_eq!((again.status, texts(&again.json())), (200, vec!["A", "b"]));
 }

@@ -11,7 +11,7 @@ const FLAG: &str = "mo=8a5bdb4cc15164126c6ef2668de9dd240d299ce6397a42c95a9411b93
 const BANNER: &str = "document.querySelector('#banner').innerText";
 
 async fn open() -> (Yard, Tab, Tab) {
-    let yard = Yard::open_moderated(FLAG).await;
+    let yard = Yard::open_with_back(&["--moderator", FLAG]).await;
     let mo = yard.join("Mona", "dev").await;
     let kim = yard.join("Kim", "dev").await;
     mo.say(&format!("/moderator {SECRET}")).await;

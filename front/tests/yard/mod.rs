@@ -59,14 +59,6 @@ impl Yard {
         yard
     }
 
-    /// With a moderator, as `--moderator` names them.
-    pub(crate) async fn open_moderated(moderator: &str) -> Self {
-        let turn = TURN.lock().await;
-        let (back, data) = start_back("127.0.0.1:0", &["--moderator", moderator]);
-        let back_address = back.said.trim_start_matches("ws://").to_owned();
-        Self::around(turn, back, data, back_address.clone(), &back_address, &back_address, &[]).await
-    }
-
     /// The page server gets these flags too.
     pub(crate) async fn open_with(flags: &[&str]) -> Self {
         let turn = TURN.lock().await;
