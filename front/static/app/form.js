@@ -33,5 +33,6 @@ export function openForm({ title, fields, action, run }) {
     if (!problem.textContent) dialog.close();
   });
   const dialog = openDialog('form', title, form);
-  /** @type {HTMLElement | null} */ (form.querySelector('input:not([type=radio]:not(:checked)), button'))?.focus();
+  const first = /** @type {HTMLElement | null} */ (form.querySelector('input:not([type=radio]:not(:checked)), button'));
+  first?.focus();
 }

@@ -61,7 +61,7 @@ async fn a_moderators_secret_is_no_message_and_lasts_over_a_reload() {
 
 #[tokio::test]
 async fn the_kicked_and_the_banned_see_why_and_a_reload_does_not_help_the_banned() {
-    let (_yard, mo, kim) = open().await;
+    let (yard, mo, kim) = open().await;
     act(&mo, "kick", "calm down").await;
     until_banner(&kim, "A moderator ended this connection.").await;
     until_banner(&kim, "Reason: calm down").await;
@@ -91,6 +91,10 @@ async fn the_kicked_and_the_banned_see_why_and_a_reload_does_not_help_the_banned
     mo.until("it is lifted", "document.querySelectorAll('.sanctions li').length === 0").await;
     kim.click("#retry-now").await;
     kim.until_link("open").await;
+    // Browsers write down every refusal.
+    for complaint in yard.browser.complaints() {
+        assert!(complaint.contains("/api/sessions - ") && complaint.contains("status of 403"), "{complaint}");
+    }
 }
 
 #[tokio::test]
