@@ -97,6 +97,8 @@ async fn the_form_and_the_pages_of_problems_are_for_everybody() {
         tab.goto(&yard.page(&format!("/?lang={lang}"))).await;
         tab.until("the rooms are listed", "document.querySelector('#rooms a') !== null").await;
         look(&tab, "the form", &views(lang)).await;
+        tab.goto(&yard.page("/about")).await;
+        look(&tab, "/about", &views(lang)).await;
         // A name that cannot be, and a page that is not there.
         for problem in ["/join?name=%E2%80%8B&room=", "/nowhere"] {
             tab.goto(&yard.page(problem)).await;
@@ -129,6 +131,13 @@ async fn a_room_is_for_everybody_in_all_its_states() {
         tab.say("mine").await;
         tab.until_said("mine").await;
         look(&tab, "a room with messages", &views(lang)).await;
+        for dialog in ["#help", "#switch", "#open-search"] {
+            narrow(&tab, WIDE).await;
+            tab.click(dialog).await;
+            tab.until("it is open", "document.querySelector('dialog[open]') !== null").await;
+            look(&tab, dialog, &views(lang)).await;
+            tab.eval("document.querySelector('dialog[open]').close()").await;
+        }
         tab.eval("document.querySelector('#scroller').scrollTop = 0").await;
         tab.until("the way down is offered", "document.querySelector('#below').hidden === false").await;
         crowd[1].say("below").await;

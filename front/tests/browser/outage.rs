@@ -126,6 +126,10 @@ async fn of_five_hundred_messages_each_is_stored_once_and_in_order_whatever_is_k
         tab.until_link("open").await;
         assert_eq!(tab.eval("document.querySelector('#box').value").await, json!("half a thought"));
     }
+    // Who had fallen back to requests asked a page server that had just begun for a session that the killed one held.
+    for complaint in yard.browser.complaints() {
+        assert!(complaint.contains("/api/sessions/") && complaint.contains("status of 404"), "{complaint}");
+    }
 }
 
 /// Notes what the banner says, at every change.
@@ -166,6 +170,7 @@ async fn a_link_that_is_down_is_told_counted_and_moves_nothing() {
     a.until("the banner is gone", "document.querySelector('#banner').hidden").await;
     assert_eq!(a.eval("document.querySelector('#below').textContent").await, "↓ 7 new messages");
     assert_eq!(a.texts().await.len(), 127);
+    assert_eq!(a.eval("document.title.startsWith('(7) #dev')").await, json!(true));
 
     let first = a.eval("told.find(({ said }) => said).at - cut").await.as_f64().expect("a time");
     assert!(first < 2_000.0, "told after {first} ms");
