@@ -82,6 +82,9 @@ export function createJump({ room, timeline, request, list, scroll, focus, onCha
       else location.hash = `m${seq}`;
     },
 
+    /** The message that is waited for: what lies around it is not what may be forgotten now. */
+    aim: () => (wanted ? timeline.find(wanted) : undefined),
+
     /** The list was drawn: what is waited for may be there. */
     drawn() {
       const rows = wanted ? list.querySelectorAll(`[data-seq="${wanted}"]`) : [];

@@ -336,7 +336,8 @@ function onOwn(action, id) {
 }
 
 store.watch(['revision', 'me', 'inside', 'waitUntil', 'day', 'line'], ({ me, inside, waitUntil, line }) => {
-  const reader = scroll.atBottom ? undefined : scroll.rows().map((row) => messages.rowOf(row)?.item).find((item) => item?.kind === 'message');
+  const seen = () => scroll.rows().map((row) => messages.rowOf(row)?.item).find((item) => item?.kind === 'message');
+  const reader = writing.aim() ?? (scroll.atBottom ? undefined : seen());
   const make = () => makeRows(timeline.items, outbox.entries, me, `${inside}${waitUntil}`, { line, comings: comings.lines });
   timeline.trim(MOST_ROWS, reader);
   let rows = make();

@@ -106,6 +106,7 @@ export function createWriting({ room, state, timeline, outbox, roster, rooms, co
   return {
     focus: composer.focus,
     keep: actions.keep,
+    aim: jump.aim,
     drawn: jump.drawn,
     byAddress: jump.byAddress,
 
