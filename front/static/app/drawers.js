@@ -38,7 +38,8 @@ export function createDrawers(pairs) {
   }
   backdrop.addEventListener('click', close);
   document.addEventListener('keydown', (event) => {
-    if (event.code === 'Escape') close();
+    // What lies above the drawer is closed first.
+    if (event.code === 'Escape' && !document.querySelector(':modal')) close();
   });
   // A window that grows wide puts the sides back where they belong.
   for (const width of [720, 1000]) matchMedia(`(min-width: ${width}px)`).addEventListener('change', close);
