@@ -11,6 +11,7 @@ const CTRL = /Mac|iP(hone|ad)/.test(navigator.platform) ? '⌘' : 'Ctrl';
 
 const KEYS = () => [
   [`${CTRL}+K`, t('help_switch')],
+  [`${CTRL}+Shift+F`, t('search')],
   ['Alt+↑ Alt+↓', t('help_step')],
   ['Alt+Shift+↑ ↓', t('help_unread')],
   ['Enter', t('help_enter')],

@@ -60,7 +60,7 @@ export function openSwitcher(entries, current) {
     );
 
   function draw() {
-    const wanted = box.value.trim();
+    const wanted = box.value.trim().replace(/^#/, '');
     const found = find(entries, wanted);
     const isNew = wanted !== '' && !entries.some(({ room }) => plain(room) === plain(wanted));
     rooms = [...found.map(({ room }) => room), ...(isNew ? [wanted] : [])];
