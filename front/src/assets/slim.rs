@@ -10,10 +10,14 @@ pub(super) fn slim(source: &str) -> Cow<'_, str> {
     }
     let mut slim = String::with_capacity(source.len());
     let mut in_comment = false;
-    for line in source.lines().map(str::trim) {
+    for mut line in source.lines().map(str::trim) {
         if in_comment || line.starts_with("/*") {
-            in_comment = !line.ends_with("*/");
-        } else if !line.is_empty() && !line.starts_with("//") {
+            // What is behind a comment's end is code.
+            let end = line.find("*/");
+            in_comment = end.is_none();
+            line = end.map_or("", |end| line[end + 2..].trim_start());
+        }
+        if !line.is_empty() && !line.starts_with("//") {
             slim.push_str(line);
             slim.push('\n');
         }
@@ -27,8 +31,8 @@ mod tests {
 
     #[test]
     fn comments_and_indentation_go_and_everything_else_stays() {
-        let source = "// A header.\n\n/**\n * @param {string} a\n */\nexport function f(a) {\n  /* one */\n  // two\n  return a + '// no';\n}\n";
-        assert_eq!(slim(source), "export function f(a) {\nreturn a + '// no';\n}\n");
+        let source = "// A header.\n\n/**\n * @param {string} a\n */\nexport function f(a) {\n  /* one */\n  // two\n  return a + '// no';\n}\n/** b */ const b = 1;\n/*\n c */ const c = 2;\n";
+        assert_eq!(slim(source), "export function f(a) {\nreturn a + '// no';\n}\nconst b = 1;\nconst c = 2;\n");
     }
 
     #[test]

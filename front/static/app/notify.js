@@ -36,7 +36,7 @@ function told() {
  */
 export function createNotify({ room, me, find }) {
   // Where there are notifications there are locks: both belong to secure pages.
-  const able = 'Notification' in window && 'locks' in navigator;
+  const able = 'Notification' in window && Boolean(navigator.locks);
   const button = byId('notify');
   const note = byId('notify-note');
   /** @type {Set<string>} */

@@ -126,4 +126,8 @@ async fn nothing_that_is_written_becomes_more_than_text() {
         later.until("it is whole", "document.readyState === 'complete'").await;
         clean(&later, address).await;
     }
+    // Some of these are no names of rooms, and their pages say so.
+    for complaint in yard.browser.complaints() {
+        assert!(complaint.contains("responded with a status of 400"), "{complaint}");
+    }
 }
