@@ -14,11 +14,10 @@ const AFTER = 240;
 /**
  * @param {object} options
  * @param {string} options.room
- * @param {HTMLElement} options.button
  * @param {(message: object) => Promise<any>} options.request
  * @param {(seq: number) => void} options.onChoose
  */
-export function createSearch({ room, button, request, onChoose }) {
+export function createSearch({ room, request, onChoose }) {
   const field = /** @type {HTMLInputElement} */ (
     el('input', { id: 'search-field', maxlength: 200, autocomplete: 'off', enterkeyhint: 'search' })
   );
@@ -129,11 +128,5 @@ export function createSearch({ room, button, request, onChoose }) {
     field.select();
   }
 
-  button.addEventListener('click', () => open());
-  addEventListener('keydown', (event) => {
-    if (event.code !== 'KeyF' || !event.shiftKey || event.altKey || !(event.ctrlKey || event.metaKey)) return;
-    event.preventDefault();
-    open();
-  });
   return { open };
 }

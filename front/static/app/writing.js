@@ -13,7 +13,6 @@ import { createJump } from './jump.js';
 import { createNaming } from './naming.js';
 import { createNote, hint } from './note.js';
 import { page } from './page.js';
-import { createSearch } from './search.js';
 import { createSpeaking } from './speaking.js';
 import { tab } from './storage.js';
 import { t } from './words.js';
@@ -69,7 +68,19 @@ export function createWriting({ room, state, timeline, outbox, roster, rooms, co
     onLeave: () => box.focus(),
   });
   const jump = createJump({ room, timeline, request, list, scroll, focus: actions.focus, onChange: on.onChange });
-  const search = createSearch({ room, button: byId('open-search'), request, onChoose: jump.to });
+  /** Comes when it is wanted, and stays. @type {Promise<ReturnType<typeof import('./search.js').createSearch>> | undefined} */
+  let search;
+  /** @param {string} [text] */
+  const lookFor = async (text) => {
+    search ??= import('./search.js').then(({ createSearch }) => createSearch({ room, request, onChoose: jump.to }));
+    try {
+      (await search).open(text);
+    } catch {
+      // The page server is away; the next time asks again.
+      search = undefined;
+      alarm(t('search_offline'));
+    }
+  };
   const naming = createNaming({ request, onName: state.setName });
   const people = () => roster.sorted(state.user(), page.lang).map(({ name }) => name);
   const speaking = createSpeaking({
@@ -87,7 +98,7 @@ export function createWriting({ room, state, timeline, outbox, roster, rooms, co
         if (why) alarm(why);
         else hint(t('named', { name: rest }));
       },
-      search: search.open,
+      search: lookFor,
       clear() {
         timeline.clear();
         on.onChange();
@@ -95,6 +106,12 @@ export function createWriting({ room, state, timeline, outbox, roster, rooms, co
       leave: () => rooms.forget(room),
       ...on.run,
     },
+  });
+  byId('open-search').addEventListener('click', () => lookFor());
+  addEventListener('keydown', (event) => {
+    if (event.code !== 'KeyF' || !event.shiftKey || event.altKey || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    void lookFor();
   });
   createCompleting({ box, known: () => ({ names: people(), rooms: rooms.names(), commands: COMMANDS }) });
   box.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
