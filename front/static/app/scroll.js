@@ -22,7 +22,11 @@ export function createScroll({ scroller, list, button, isCut, onEnd, onBottom })
   let placed = 0;
 
   async function toBottom() {
-    if (isCut() && !(await onEnd())) return;
+    if (isCut() && !(await onEnd())) {
+      // What is still to be sent is there all the same.
+      scroller.scrollTop = scroller.scrollHeight;
+      return;
+    }
     set(true);
     scroller.scrollTop = scroller.scrollHeight;
     placed = scroller.scrollTop;
