@@ -27,6 +27,10 @@ const ATTEMPTS: &str = r##"[
     '> <script>pwned()</script>', '- <img src=x onerror=pwned()>', '**<script>pwned()</script>**', '`<script>pwned()</script>`', '~~<svg onload=pwned()>~~', '\\<script>pwned()</script>',
 ]"##;
 
+const SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+/// `printf %s AAAAAAAAAAAAAAAAAAAAAA | sha256sum`
+const MODERATOR: &str = "mo=8a5bdb4cc15164126c6ef2668de9dd240d299ce6397a42c95a9411b93d080ed8";
+
 /// Runs before anything else in every page: what must not happen is noted.
 const WATCH: &str = "window.happened = [];
     window.pwned = () => happened.push('a script ran');
@@ -39,7 +43,7 @@ const AUDIT: &str = r"(() => {
     const attributes = new Set('class title dir datetime href target rel tabindex data-seq data-user data-state data-id style type id'.split(' '));
     const bad = [...(window.happened ?? [])];
     if (Object.prototype.pwned) bad.push('a prototype');
-    for (const node of document.querySelectorAll('#messages *, .said *')) {
+    for (const node of document.querySelectorAll('#messages *, .said *, .found-list *, #topic *')) {
         if (!elements.has(node.localName)) bad.push(`<${node.localName}>`);
         for (const { name, value } of node.attributes) {
             if (!attributes.has(name) && !name.startsWith('aria-')) bad.push(`${node.localName} ${name}`);
@@ -61,7 +65,7 @@ async fn clean(tab: &Tab, where_: &str) {
 
 #[tokio::test]
 async fn nothing_that_is_written_becomes_more_than_text() {
-    let (yard, _wire) = Yard::open_over_a_wire(&["--sends-per-second", "0"]).await;
+    let (yard, _wire) = Yard::open_over_a_wire(&["--sends-per-second", "0", "--moderator", MODERATOR]).await;
     let live = yard.browser.tab().await;
     live.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": WATCH })).await;
     live.goto(&yard.page("/r/dev?lang=en")).await;
@@ -100,6 +104,16 @@ async fn nothing_that_is_written_becomes_more_than_text() {
     clean(&live, "live").await;
     assert_eq!(live.eval("document.querySelectorAll('#messages .message').length").await, json!(count));
 
+    // As the room's topic.
+    let mut moderator = yard.client("dev").await;
+    moderator.ask(json!({ "type": "moderator", "secret": SECRET }), "ok").await;
+    let lines = "texts.filter((text, n) => n % 2 === 0 && text.length < 200 && !/[\\p{C}\u2028\u2029]/u.test(text))";
+    for line in sender.eval(lines).await.as_array().expect("a list") {
+        moderator.ask(json!({ "type": "topic", "text": line }), "ok").await;
+        live.until("it is the topic", &format!("document.querySelector('#topic').textContent === ({line}).normalize('NFC')")).await;
+        clean(&live, &format!("topic {line}")).await;
+    }
+
     // Again, as history.
     let later = yard.browser.tab().await;
     later.devtools("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": WATCH })).await;
@@ -113,6 +127,18 @@ async fn nothing_that_is_written_becomes_more_than_text() {
     clean(&later, "history").await;
     assert_eq!(later.eval("document.querySelectorAll('#messages .message').length").await, json!(count));
     assert_eq!(later.eval("document.querySelectorAll('img').length").await, json!(1), "the page's own");
+
+    // As what was found, with every place marked that was looked for.
+    for text in ["script", "pwned", "a.b"] {
+        later.eval(&format!("(document.querySelector('dialog[open]')?.close(), document.querySelector('#open-search').click())")).await;
+        later.until("the search is open", "document.querySelector('#search')?.open").await;
+        later.fill("#search-field", text).await;
+        later.eval("document.querySelector('#search form').requestSubmit()").await;
+        later.until("it is found", "document.querySelectorAll('.found-list mark').length > 5").await;
+        clean(&later, &format!("what was found of {text}")).await;
+        later.eval("[...document.querySelectorAll('.found-list')].forEach((list) => list.replaceChildren())").await;
+    }
+    later.eval("document.querySelector('#search').close()").await;
 
     // As what is typed into an address: rooms, and the fields of the form.
     let addresses = "(() => texts.filter((_, n) => n % 12 === 0).flatMap((text) => {
