@@ -107,10 +107,14 @@ async fn nothing_that_is_written_becomes_more_than_text() {
     // As the room's topic.
     let mut moderator = yard.client("dev").await;
     moderator.ask(json!({ "type": "moderator", "secret": SECRET }), "ok").await;
-    let lines = "texts.filter((text, n) => n % 2 === 0 && text.length < 200 && !/[\\p{C}\u2028\u2029]/u.test(text))";
+    let lines = "texts.filter((text, n) => n % 2 === 0 && text.length < 200 && !/[\\p{C}\\u2028\\u2029]/u.test(text))";
     for line in sender.eval(lines).await.as_array().expect("a list") {
         moderator.ask(json!({ "type": "topic", "text": line }), "ok").await;
-        live.until("it is the topic", &format!("document.querySelector('#topic').textContent === ({line}).normalize('NFC')")).await;
+        live.until(
+            "it is the topic",
+            &format!("document.querySelector('#topic').textContent === ({line}).normalize('NFC')"),
+        )
+        .await;
         clean(&live, &format!("topic {line}")).await;
     }
 
@@ -130,7 +134,9 @@ async fn nothing_that_is_written_becomes_more_than_text() {
 
     // As what was found, with every place marked that was looked for.
     for text in ["script", "pwned", "a.b"] {
-        later.eval(&format!("(document.querySelector('dialog[open]')?.close(), document.querySelector('#open-search').click())")).await;
+        later
+            .eval("(document.querySelector('dialog[open]')?.close(), document.querySelector('#open-search').click())")
+            .await;
         later.until("the search is open", "document.querySelector('#search')?.open").await;
         later.fill("#search-field", text).await;
         later.eval("document.querySelector('#search form').requestSubmit()").await;
