@@ -109,7 +109,14 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
             response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let framing = response.response().extensions().get::<Framing>().copied().unwrap_or(Framing::Apart);
         let policy = if is_page { Cow::Owned(policy(back.as_ref(), framing)) } else { Cow::Borrowed(DATA_POLICY) };
-        put(response.headers_mut(), &policy);
+        put(response.headers_mut());
+        // The headers of a 304 take the place of those that the browser has kept (RFC 9111, 3.2), and what it has kept may
+        // be a page.
+        if response.status() != StatusCode::NOT_MODIFIED
+            && let Ok(policy) = HeaderValue::from_str(&policy)
+        {
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        }
     }
     Ok(response)
 }
@@ -122,10 +129,7 @@ fn counted(request: &ServiceRequest) -> Option<(Arc<Metrics>, Kind)> {
     Some((Arc::clone(bridge.metrics()), kind))
 }
 
-fn put(headers: &mut HeaderMap, policy: &str) {
-    if let Ok(policy) = HeaderValue::from_str(policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
+fn put(headers: &mut HeaderMap) {
     let mut put = |name: HeaderName, value: &'static str| headers.insert(name, HeaderValue::from_static(value));
     put(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(header::REFERRER_POLICY, "no-referrer");

@@ -380,6 +380,7 @@ async fn assets_are_asked_for_again_and_not_sent_again() {
     assert!(!tag.is_empty());
     let again = server.ask("GET", "/static/app/main.js", &format!("If-None-Match: {tag}\r\n")).await;
     assert_eq!((again.status, again.body.as_str(), again.field("cache-control")), (304, "", "no-cache"));
+    assert_eq!(again.field("content-security-policy"), "", "what the browser has kept may be a page, with its own");
     let small = server.ask("GET", "/static/app/main.js", "Accept-Encoding: gzip\r\n").await;
     assert_eq!(small.field("content-encoding"), "gzip");
     assert_eq!(server.get("/favicon.ico").await.field("content-type"), "image/svg+xml");
