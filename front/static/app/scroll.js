@@ -23,7 +23,8 @@ export function createScroll({ scroller, list, button, isCut, onEnd, onBottom })
 
   async function toBottom() {
     if (isCut() && !(await onEnd())) {
-      // What is still to be sent is there all the same.
+      // What is still to be sent is there all the same, as soon as it is drawn.
+      await new Promise((done) => setTimeout(done, 0));
       scroller.scrollTop = scroller.scrollHeight;
       return;
     }
