@@ -8,7 +8,9 @@ import { Comings } from './comings.js';
 import { createConnection, Refused } from './connection.js';
 import { createCrowd } from './crowd.js';
 import { byId } from './dom.js';
+import { createDoors } from './doors.js';
 import { createDrawers } from './drawers.js';
+import { createEmpty } from './empty.js';
 import { createMessages } from './messages.js';
 import { createModerator } from './moderator.js';
 import { createOrder } from './order.js';
@@ -18,7 +20,7 @@ import { page } from './page.js';
 import { createPager } from './pager.js';
 import { createPast } from './past.js';
 import { drawPeople } from './people.js';
-import { addressOf, createRooms } from './rooms.js';
+import { createRooms } from './rooms.js';
 import { reasonOf } from './reasons.js';
 import { Roster } from './roster.js';
 import { makeRows } from './rows.js';
@@ -26,7 +28,6 @@ import { createSanction } from './sanction.js';
 import { createScroll } from './scroll.js';
 import { createSender } from './sender.js';
 import { claim, keep, rememberedName, rememberName } from './session.js';
-import { createShortcuts, stepFrom } from './shortcuts.js';
 import { createStatus } from './status.js';
 import { tab } from './storage.js';
 import { createStore } from './store.js';
@@ -164,6 +165,8 @@ const messages = createMessages({
   onLoadGap: (gap, row) => past.fill(gap, scroll.isAbove(row)),
   onOwn,
 });
+const doors = createDoors({ room, all: rooms.all });
+const showEmpty = createEmpty();
 const writing = createWriting({
   room,
   state: {
@@ -193,7 +196,7 @@ const writing = createWriting({
     sender.pump();
     unread.spoke();
   },
-  help: () => void help(),
+  help: doors.help,
   onChange: changed,
 });
 
@@ -355,7 +358,7 @@ store.watch(['revision', 'me', 'inside', 'waitUntil', 'day', 'line'], ({ me, ins
   writing.drawn();
 });
 store.watch(['revision', 'synced'], ({ synced }) => {
-  byId('empty').hidden = !synced || timeline.items.length > 0 || timeline.hasOlder || outbox.entries.length > 0;
+  showEmpty(synced && !timeline.items.length && !timeline.hasOlder && !outbox.entries.length);
 });
 store.watch(['roster', 'me', 'moderator'], ({ me, moderator: is }) => drawPeople(roster, me.user, is ? sanction.open : null));
 store.watch(['topic', 'slow', 'mute', 'moderator'], order.draw);
@@ -372,40 +375,11 @@ store.watch(['me'], ({ me }) => {
 
 byId('older').addEventListener('click', past.older);
 byId('moderator-list').addEventListener('click', sanction.list);
-// Readable for people, and still the address: only what is not ASCII is decoded.
-byId('here').textContent = location.origin + location.pathname.replace(/(%[89a-f][0-9a-f])+/gi, decodeURIComponent);
-byId('copy').addEventListener('click', async () => {
-  try {
-    await navigator.clipboard.writeText(location.origin + location.pathname);
-    byId('copy').textContent = t('copied');
-  } catch {
-    // Plain http on another machine has no clipboard, or it is denied: the address is marked to be copied by hand.
-    getSelection()?.selectAllChildren(byId('here'));
-  }
-});
 // "Today" is not today for ever.
 (function atMidnight() {
   store.set({ day: dayOf(Date.now()) });
   setTimeout(atMidnight, new Date().setHours(24, 0, 1, 0) - Date.now());
 })();
-byId('go-form').addEventListener('submit', (/** @type {Event} */ event) => {
-  event.preventDefault();
-  const wanted = byId('go').value.trim().replace(/^#/, '');
-  if (wanted) location.assign(addressOf(wanted));
-});
-// Seldom wanted: they come when they are.
-const help = () => import('./help.js').then(({ openHelp }) => openHelp());
-const switchRoom = () => import('./switcher.js').then(({ openSwitcher }) => openSwitcher(rooms.all(), room));
-byId('help').addEventListener('click', help);
-byId('switch').addEventListener('click', switchRoom);
-createShortcuts({
-  onHelp: help,
-  onSwitch: switchRoom,
-  onStep(step, news) {
-    const to = stepFrom(rooms.all(), room, step, news);
-    if (to !== undefined) location.assign(addressOf(to));
-  },
-});
 createTheme();
 createDrawers([
   { button: 'open-rooms', side: 'rooms-side' },
@@ -415,9 +389,6 @@ createDrawers([
 addEventListener('beforeunload', (event) => {
   if ([outboxKey(''), 'madang.draft.'].some(tab.isFleeting)) event.preventDefault();
 });
-// Browsers without a script may show what is hidden, and this would be wrong there.
-byId('empty-title').textContent = t('empty_title');
-byId('empty-text').textContent = t('empty_text');
 byId('box').placeholder = t('write_here', { room: `#${room}` });
 writing.focus();
 connection.connect();
