@@ -143,14 +143,18 @@ function plainInline(piece) {
 }
 
 /**
- * Whether a text calls somebody by name, outside of code.
+ * Whether a text calls somebody by name, outside of code, in large letters or small.
  * @param {string} text
  * @param {string} name
  */
 export function calls(text, name) {
-  if (!name || !text.includes(`@${name}`)) return false;
-  return callIn(parse(text, { people: new Set([name]) }));
+  if (!name || !text.includes('@')) return false;
+  const wanted = folded(name);
+  return callIn(parse(text.normalize('NFC'), { people: { has: (word) => folded(word) === wanted } }));
 }
+
+/** @param {string} name */
+const folded = (name) => name.normalize('NFC').toLowerCase();
 
 /** @param {any} piece A block, something in a line, or a list of them. @returns {boolean} */
 function callIn(piece) {

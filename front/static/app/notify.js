@@ -2,7 +2,7 @@
 // message however many tabs are open, and not while one of them shows the room to somebody.
 
 import { byId } from './dom.js';
-import { mentions } from './mentions.js';
+import { calls } from './markup.js';
 import { browser } from './storage.js';
 import { t } from './words.js';
 
@@ -115,7 +115,7 @@ export function createNotify({ room, me, find }) {
       if (message.edits !== undefined || message.deletes !== undefined) return false;
       const to = message.reply_to;
       const answers = to !== undefined && (own.has(`${epoch}:${to}`) || find(to)?.user === user);
-      const meant = answers || mentions(message.text, name);
+      const meant = answers || calls(message.text, name);
       if (meant && live && isOn()) void tell({ ...message, epoch });
       return meant;
     },

@@ -575,12 +575,12 @@ const RULES: &[&str] = &[
             '942-949,950-990cut,991-1011']) || Promise.reject(JSON.stringify(looks));
     })",
     // A name is a whole word in any script, however it is composed; what is said to Korean people is no part of it.
-    r"import('/static/app/mentions.js').then(({ mentions }) =>
+    r"import('/static/app/markup.js').then(({ calls }) =>
         [['hi @Ada!', 'Ada'], ['@ada', 'Ada'], ['(@민수)', '민수'], ['@민수님께서는', '민수'], ['@민수야', '민수'],
          ['@' + '민수'.normalize('NFD'), '민수'], ['@Ada Lovelace, hi', 'Ada Lovelace'], ['@a.b*c', 'a.b*c'], ['@[o-o]', '[o-o]']]
-            .every(([text, name]) => mentions(text, name)) &&
-        [['@Adam', 'Ada'], ['mail@Ada', 'Ada'], ['@민수정', '민수'], ['@Joséph', 'José'], ['@Ada_', 'Ada'], ['Ada', 'Ada'],
-         ['@aXb', 'a.b'], ['@', '']].every(([text, name]) => !mentions(text, name)))",
+            .every(([text, name]) => calls(text, name)) &&
+        [['@Adam', 'Ada'], ['mail@Ada', 'Ada'], ['@민수정', '민수'], ['@Joséph', 'José'], ['`@Ada`', 'Ada'], ['Ada', 'Ada'],
+         ['@aXb', 'a.b'], ['@', '']].every(([text, name]) => !calls(text, name)))",
     // Unread: others' messages behind the marker, whole holes, and what is above all that is loaded.
     r"Promise.all([import('/static/app/timeline.js'), import('/static/app/unread.js')]).then(([{ Timeline }, { countAfter }]) => {
         const m = (seq, more) => ({ room: 'r', seq, user: 'u', name: 'n', text: '', at: seq, ...more });

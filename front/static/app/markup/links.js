@@ -13,7 +13,7 @@ const BRACKETS = { ')': '(', ']': '[', '）': '（' };
 
 /** Particles, alone or two together, as they follow a word of another script. */
 export const PARTICLE =
-  /^(?:으로|로|에서|에게|에|께|한테|이?라고|이?라는|이?란|까지|부터|보다|처럼|만큼|마다|밖에|대로|하고|이랑|랑|이나|나|이며|며|와|과|을|를|은|는|이|가|도|만|의|요|이[에예]요|예요|입니다|인데|이고|고)(?:는|은|도|만|의|요|부터|까지)?$/;
+  /^(?:으로|로|에서|에게|에|께서|께|한테|이?라고|이?라는|이?란|까지|부터|보다|처럼|만큼|마다|밖에|대로|하고|이랑|랑|이나|나|이며|며|와|과|을|를|은|는|이|가|도|만|의|요|이[에예]요|예요|입니다|인데|이고|고)(?:는|은|도|만|의|요|부터|까지)?$/;
 
 /**
  * The address that begins here. One that leads nowhere is text as a whole, and not looked at again.

@@ -8,6 +8,7 @@ const MOST_NAME = 64;
 const MOST_ROOM = 128;
 
 const WORD = /[\p{L}\p{N}_-]+/uy;
+const LETTER = /[\p{L}\p{M}\p{N}]/u;
 /** Particles that hardly end a word of their own. */
 const CERTAIN = /(?<=.)(?:에서[는도만]?|에는|에도|으로|까지|부터|를)$/;
 
@@ -49,7 +50,8 @@ function longest(line, from, most, names) {
 /** @param {string} line @param {number} end */
 function endsWell(line, end) {
   const [last, next] = [line[end - 1], line[end] ?? ''];
-  if (!/[가-힣]/.test(next) || !/[가-힣]/.test(last)) return !(/[a-z\d]/i.test(last) && /[a-z\d]/i.test(next));
+  if (!/[가-힣]/.test(next)) return !(LETTER.test(last) && LETTER.test(next));
+  if (!/[가-힣]/.test(last)) return true;
   const rest = /^[가-힣]{1,8}/.exec(line.slice(end, end + 8))?.[0] ?? '';
   const title = rest.replace(/^[님씨]/, '');
   return !title || /^[아야]$/.test(rest) || PARTICLE.test(title);
