@@ -17,14 +17,19 @@ export function openDialog(name, title, ...children) {
     el('dialog', { class: name, 'aria-labelledby': id }, el('div', { class: 'dialog-head' }, el('h2', { id }, title), close), ...children)
   );
   close.addEventListener('click', () => dialog.close());
-  // The dialog has no edge of its own to click on: what is not in a child is the backdrop.
-  dialog.addEventListener('click', (event) => {
-    const { left, right, top, bottom } = dialog.getBoundingClientRect();
-    const { clientX: x, clientY: y } = event;
-    if (event.target === dialog && (x < left || x > right || y < top || y > bottom)) dialog.close();
-  });
+  closeBeside(dialog);
   dialog.addEventListener('close', () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
+}
+
+/** Lets a click beside a dialog close it. @param {HTMLDialogElement} dialog */
+export function closeBeside(dialog) {
+  dialog.addEventListener('click', (event) => {
+    const { left, right, top, bottom } = dialog.getBoundingClientRect();
+    const { clientX: x, clientY: y } = event;
+    // A click on the backdrop is one on the dialog, outside of its box.
+    if (event.target === dialog && (x < left || x > right || y < top || y > bottom)) dialog.close();
+  });
 }

@@ -1,6 +1,7 @@
 // Looks for messages of the room: a dialog with a field, and what was found, newest first, each leading to its place.
 
 import { Refused } from './connection.js';
+import { closeBeside } from './dialog.js';
 import { el, tint } from './dom.js';
 import { isQuery, piecesOf } from './marks.js';
 import { dayAndTime } from './time.js';
@@ -128,5 +129,6 @@ export function createSearch({ room, request, onChoose }) {
     field.select();
   }
 
+  closeBeside(dialog);
   return { open };
 }
