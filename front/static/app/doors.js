@@ -1,8 +1,10 @@
 // The ways out of the room: the field for another one, the switcher, the step to the next; and the help.
 
+import { alarm } from './alarm.js';
 import { byId } from './dom.js';
 import { addressOf } from './rooms.js';
 import { createShortcuts, stepFrom } from './shortcuts.js';
+import { t } from './words.js';
 
 /**
  * @param {object} options
@@ -12,8 +14,9 @@ import { createShortcuts, stepFrom } from './shortcuts.js';
  */
 export function createDoors({ room, all }) {
   // Seldom wanted: they come when they are.
-  const help = () => void import('./help.js').then(({ openHelp }) => openHelp());
-  const choose = () => void import('./switcher.js').then(({ openSwitcher }) => openSwitcher(all(), room));
+  const away = () => alarm(t('lost'));
+  const help = () => void import('./help.js').then(({ openHelp }) => openHelp()).catch(away);
+  const choose = () => void import('./switcher.js').then(({ openSwitcher }) => openSwitcher(all(), room)).catch(away);
 
   byId('go-form').addEventListener('submit', (/** @type {Event} */ event) => {
     event.preventDefault();
