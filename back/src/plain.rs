@@ -39,6 +39,13 @@ pub fn read(line: &str) -> Line {
     if line.starts_with("//") {
         return say(&line[1..]);
     }
+    // Also where it is none: a secret must not become chat.
+    if let Some(secret) = shared::claimed(line) {
+        return match ModeratorSecret::parse(secret) {
+            Ok(secret) => command("/moderator", |id| ClientMessage::Moderator { id, secret }),
+            Err(error) => refused("/moderator", "secret", &error, "as in /moderator 4fQm1zX8Jw0cK7sYh2LbNg"),
+        };
+    }
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
     match word {
@@ -55,11 +62,6 @@ pub fn read(line: &str) -> Line {
         "/topic" => match Sentence::parse(rest) {
             Ok(text) => topic(word, Some(text)),
             Err(error) => refused(word, "text", &error, "as in /topic Plans for May"),
-        },
-        // Also where it is none: a secret must not become chat.
-        "/moderator" => match ModeratorSecret::parse(rest) {
-            Ok(secret) => command(word, |id| ClientMessage::Moderator { id, secret }),
-            Err(error) => refused(word, "secret", &error, "as in /moderator 4fQm1zX8Jw0cK7sYh2LbNg"),
         },
         "/help" => Line::Help,
         _ => say(line),
@@ -179,7 +181,16 @@ mod tests {
     fn a_moderators_secret_never_becomes_chat() {
         let good = r#"{"type":"moderator","id":"/moderator","secret":"4fQm1zX8Jw0cK7sYh2LbNg"}"#;
         assert_eq!(json("/moderator 4fQm1zX8Jw0cK7sYh2LbNg"), good);
-        for line in ["/moderator", "/moderator 4fQm1zX8Jw0cK7sYh2Lb", "/moderator 4fQm1zX8Jw0cK7sYh2LbNg now"] {
+        for line in [" /moderator 4fQm1zX8Jw0cK7sYh2LbNg", "/Moderator 4fQm1zX8Jw0cK7sYh2LbNg"] {
+            assert_eq!(json(line), good, "{line}");
+        }
+        for line in [
+            "/moderator",
+            "/moderator 4fQm1zX8Jw0cK7sYh2Lb",
+            "/moderator 4fQm1zX8Jw0cK7sYh2LbNg now",
+            "/moderator=4fQm1zX8Jw0cK7sYh2LbNg",
+            "/moderator: 4fQm1zX8Jw0cK7sYh2LbNg",
+        ] {
             assert!(matches!(read(line), Line::Refused(error) if error.got.is_none()), "{line}");
         }
     }

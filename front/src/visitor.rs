@@ -60,21 +60,27 @@ impl Gate {
         let secure = request.app_config().secure();
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         if !self.trusted.trusts(peer) {
-            return Some(self.met(peer.to_canonical(), secure, host));
+            return Some(self.met(peer.to_canonical(), secure, host, true));
         }
-        let hops: Vec<&str> =
-            request.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok()).collect();
+        // What a client wrote before a proxy's entry need not be text.
+        let hops: Vec<&[u8]> = request.headers().get_all(FORWARDED_FOR).map(|value| value.as_bytes()).collect();
         let secure = last(request, FORWARDED_PROTO).map_or(Some(secure), |scheme| match scheme {
             "https" | "wss" => Some(true),
             "http" | "ws" => Some(false),
             _ => None,
         })?;
+        // A page under somebody else's name, in a browser on a proxy's machine, writes such headers too, but not `Host`.
+        let expected = self.is_ours(&host);
         let host = last(request, FORWARDED_HOST).map_or(Some(host), |forwarded| Host::parse(forwarded).ok())?;
-        Some(self.met(self.trusted.client(peer, hops.into_iter()), secure, host))
+        Some(self.met(self.trusted.client(peer, hops.into_iter()), secure, host, expected))
     }
 
-    fn met(&self, address: IpAddr, secure: bool, host: Host) -> Visitor {
-        let expected = origin::is_known_host(&host.to_string(), &self.origins);
+    fn is_ours(&self, host: &Host) -> bool {
+        origin::is_known_host(&host.to_string(), &self.origins)
+    }
+
+    fn met(&self, address: IpAddr, secure: bool, host: Host, expected: bool) -> Visitor {
+        let expected = expected && self.is_ours(&host);
         Visitor { address, secure, host, expected }
     }
 

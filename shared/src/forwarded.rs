@@ -96,18 +96,19 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(peer))
     }
 
-    /// The address of the client behind `peer`, from the lines of `X-Forwarded-For` in their order.
+    /// The address of the client behind `peer`, from the lines of `X-Forwarded-For` in their order, as they came: a client
+    /// may have begun a line with bytes that are no text, and a proxy's word behind them counts nevertheless.
     ///
     /// Each proxy appends the address that it saw, so the list is believed from its end, for as long as whoever wrote an
     /// entry is trusted: the first that is not is the client. What stands before it, the client may have made up.
-    pub fn client<'a>(&self, peer: IpAddr, lines: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
+    pub fn client<'a>(&self, peer: IpAddr, lines: impl DoubleEndedIterator<Item = &'a [u8]>) -> IpAddr {
         let mut client = peer.to_canonical();
-        for hop in lines.rev().flat_map(|line| line.rsplit(',')) {
+        for hop in lines.rev().flat_map(|line| line.rsplit(|byte| *byte == b',')) {
             if !self.trusts(client) {
                 break;
             }
             // A proxy that hides the address behind it is the last one that is known.
-            let Some(address) = address(hop.trim()) else { break };
+            let Some(address) = core::str::from_utf8(hop).ok().and_then(|hop| address(hop.trim())) else { break };
             client = address.to_canonical();
         }
         client
@@ -133,7 +134,7 @@ mod tests {
 
     fn client(trusted: &str, peer: &str, lines: &[&str]) -> String {
         let trusted: TrustedProxies = trusted.parse().unwrap();
-        trusted.client(peer.parse().unwrap(), lines.iter().copied()).to_string()
+        trusted.client(peer.parse().unwrap(), lines.iter().map(|line| line.as_bytes())).to_string()
     }
 
     #[test]
@@ -181,6 +182,16 @@ mod tests {
         assert_eq!(client("", "127.0.0.1", &["192.0.2.1"]), "127.0.0.1", "nobody is trusted");
         assert_eq!(client(nets, "10.0.0.1", &["192.0.2.1, unknown"]), "10.0.0.1", "a proxy that hides it");
         assert_eq!(client(nets, "10.0.0.1", &["\u{1b}[31m", ""]), "10.0.0.1");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_nobody() {
+        let client = |lines: &[&[u8]]| {
+            TrustedProxies::default().client("127.0.0.1".parse().unwrap(), lines.iter().copied()).to_string()
+        };
+        assert_eq!(client(&[b"\xff, 203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client(&[b"\xff", b"\xc3\xa9,203.0.113.9"]), "203.0.113.9");
+        assert_eq!(client(&[b"203.0.113.9", b"\xff"]), "127.0.0.1", "a proxy that hides it");
     }
 
     proptest::proptest! {

@@ -17,7 +17,7 @@ mod words;
 pub use client::{Ask, ClientMessage, Refusal};
 pub use close::{Advice, CloseCode};
 pub use forwarded::TrustedProxies;
-pub use moderation::{ModeratorSecret, Sanction, SanctionKind, Sentence};
+pub use moderation::{ModeratorSecret, Sanction, SanctionKind, Sentence, claimed};
 pub use names::{MessageId, Name, NameError, RoomName, SessionToken, UserId};
 pub use position::{Epoch, Position};
 pub use server::{ErrorBody, ErrorCode, Gap, GapReason, Message, OkBody, Person, Resume, RoomEntry, ServerMessage};

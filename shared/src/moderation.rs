@@ -27,6 +27,14 @@ impl fmt::Debug for ModeratorSecret {
     }
 }
 
+/// What follows `/moderator` in a line that somebody typed. Also where it is badly written, with a space before it, in
+/// capitals or with `=` behind it: it may be a secret, and must not become chat.
+pub fn claimed(line: &str) -> Option<&str> {
+    let is_blank = |c: char| c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}');
+    let (word, rest) = line.trim_start_matches(is_blank).split_at_checked("/moderator".len())?;
+    word.eq_ignore_ascii_case("/moderator").then(|| rest.trim())
+}
+
 impl Sentence {
     /// Trims, composes and checks a line for people. Unlike a name it may join emoji (U+200D).
     ///
@@ -110,6 +118,17 @@ fn is_none(count: &usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_types_a_secret_is_understood_however_they_write_it() {
+        for line in ["/moderator S", "  /moderator  S ", "/Moderator S", "\u{FEFF}/moderator\u{A0}S", "/moderatorS"] {
+            assert_eq!(claimed(line), Some("S"), "{line}");
+        }
+        assert_eq!(claimed("/moderator=S"), Some("=S"));
+        for line in ["", "//moderator S", "moderator S", "/moderato S", "ask the /moderator", "/회의회의회의"] {
+            assert_eq!(claimed(line), None, "{line}");
+        }
+    }
 
     #[test]
     fn a_sentence_is_one_line_that_says_what_it_shows() {

@@ -74,7 +74,8 @@ impl<'a> Head<'a> {
         self.minor_version
     }
 
-    fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+    /// The values of this header as they came, in their order.
+    pub fn values(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
     }
 

@@ -78,7 +78,7 @@ pub fn decide(head: &Head<'_>, allowed: &[AllowedOrigin]) -> Result<(Way, Reply)
 
 /// Whose connection it is: the peer's, or what a trusted proxy says.
 pub fn client(head: &Head<'_>, peer: IpAddr, trusted: &TrustedProxies) -> IpAddr {
-    trusted.client(peer, head.texts("x-forwarded-for"))
+    trusted.client(peer, head.values("x-forwarded-for"))
 }
 
 fn path(path: &str) -> Result<Way, Reply> {

@@ -126,6 +126,10 @@ pub(crate) async fn post(request: HttpRequest, payload: web::Payload, bridge: we
     };
     guest.be(name.as_ref(), &posted.once);
     let text = posted.text.trim();
+    if shared::claimed(text).is_some() {
+        // A form that is sent before the script is there, or without one, must not tell everybody.
+        return again(&asked, StatusCode::BAD_REQUEST, &room, &posted, &asked.say("secret_not_sent", &[]));
+    }
     if !text.is_empty() {
         let saying = guest.session().zip(posted.id()).map(|(session, id)| Saying {
             room: room.clone(),

@@ -12,6 +12,8 @@ export const COMMANDS = ['help', 'name', 'join', 'leave', 'me', 'who', 'topic', 
  */
 export function read(line) {
   if (line.startsWith('//')) return { text: line.slice(1) };
+  // Pasted with a space before it, a secret must not become chat.
+  if (/^\s+\/moderator/i.test(line)) return read(line.trimStart());
   const [, word, rest] = /^\/(\S+)\s*([^]*)$/.exec(line) ?? [];
   if (word === undefined) return { text: line };
   const command = COMMANDS.find((name) => name === keysOf(word));

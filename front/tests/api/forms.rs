@@ -31,3 +31,14 @@ async fn a_form_that_is_sent_twice_is_one_message() {
     assert_eq!(said, ["clicked twice", "clicked twice"]);
     assert_eq!(page["top"], 2);
 }
+
+#[tokio::test]
+async fn a_moderators_secret_that_is_typed_into_the_form_is_shown_to_nobody() {
+    let house = House::open();
+    for text in ["%2Fmoderator+4fQm1zX8Jw0cK7sYh2LbNg", "+%2FModerator+4fQm"] {
+        let body = format!("once={}&name=mo&text={text}", once(&house).await);
+        let answer = house.ask("POST", "/r/dev", &[FORM], &body).await;
+        assert!(answer.status == 400 && answer.body.contains("Not sent"), "{answer:?}");
+    }
+    assert_eq!(house.json("/api/rooms/dev/messages").await["top"], 0);
+}

@@ -60,7 +60,9 @@ async fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)],
     let mut stream = TcpStream::connect(address).await.unwrap();
     let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{lines}{length}\r\n");
+    let named = headers.iter().any(|(name, _)| *name == "Host");
+    let host = if named { String::new() } else { format!("Host: {address}\r\n") };
+    let head = format!("{method} {path} HTTP/1.1\r\n{host}Connection: close\r\n{lines}{length}\r\n");
     stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
     stream
 }

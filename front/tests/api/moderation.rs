@@ -137,6 +137,10 @@ async fn a_banned_address_is_shut_over_every_way() {
         assert_eq!(answer["code"], "banned", "{url}");
     }
 
+    // What they write themselves before the proxy's entry does not hide them, even where it is no text to HTTP.
+    let odd = format!("é, {}", THERE.1);
+    assert_banned(&say((THERE.0, &odd), MESSAGES, "x", "text/plain").await);
+
     assert_eq!(say(ELSEWHERE, MESSAGES, "x", "text/plain").await.status, 201);
     assert_eq!(say(ELSEWHERE, "/r/dev", &form.replace("AAAA", "BBBB"), form_type).await.status, 303);
     mo.ask(json!({ "type": "pardon", "id": "p", "user": kim.user })).await;

@@ -45,6 +45,11 @@ async fn whoever_asks_in_a_strange_name_reads_nothing() {
     assert!(frame.body.contains("--allow-origin"), "{frame:?}");
     let page = named("/r/dev", "rebound.example").await;
     assert!(page.status == 200 && !page.body.contains("class=\"text\""), "{page:?}");
+    // Such a page writes what a proxy would, to a server on its own machine; only `Host` is the browser's.
+    for path in ["/api/rooms/dev/messages", "/r/dev/live"] {
+        let headers = [("Host", "rebound.example:8080"), ("X-Forwarded-Host", "localhost")];
+        assert_eq!(house.ask("GET", path, &headers, "").await.status, 403, "{path}");
+    }
     for host in ["localhost:1", "192.0.2.7", "chat.example.org"] {
         assert_eq!(named("/api/rooms/dev/messages", host).await.json()["top"], 1, "{host}");
         assert_eq!(named("/r/dev/live", host).await.status, 200, "{host}");

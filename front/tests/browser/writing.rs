@@ -494,8 +494,8 @@ const RULES: &[&str] = &[
     r"import('/static/app/keys.js').then(({ keysOf }) => ['ㅗ디ㅔ', 'ㅗ디ㅔ'.normalize('NFD'), '좨', 'ㅜ믇', 'ㄴㄷㅁㄱ초', '값', '쎘', 'Help']
         .map(keysOf).join() === 'help,help,who,name,search,rkqt,tpt,help')",
     // What a slash means.
-    r"import('/static/app/commands.js').then(({ read }) => JSON.stringify(['hi', '//x', '/', '/ a', '/ME waves\nhi', '/ㅗ디ㅔ', '/usr/bin', 'a /help']
-        .map(read)) === JSON.stringify([{ text: 'hi' }, { text: '/x' }, { text: '/' }, { text: '/ a' }, { command: 'me', rest: 'waves\nhi' },
+    r"import('/static/app/commands.js').then(({ read }) => JSON.stringify(['hi', '//x', ' /moderator S', '/', '/ a', '/ME waves\nhi', '/ㅗ디ㅔ', '/usr/bin', 'a /help']
+        .map(read)) === JSON.stringify([{ text: 'hi' }, { text: '/x' }, { command: 'moderator', rest: 'S' }, { text: '/' }, { text: '/ a' }, { command: 'me', rest: 'waves\nhi' },
         { command: 'help', rest: '' }, { unknown: '/usr/bin' }, { text: 'a /help' }]))",
     // What Tab finds: syllables in the making, letters alone, keys; each once, the literal ones first.
     r"import('/static/app/completion.js').then(({ complete }) => {
