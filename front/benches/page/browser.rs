@@ -1,9 +1,9 @@
-//! Chromium, spoken to by its own protocol: commands with answers, and what it tells by itself.
+//! Chromium with a profile of its own, spoken to by its own protocol: commands with answers, and what it tells by itself.
 
 use std::{
     collections::VecDeque,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::{
     net::TcpStream,
     time::{sleep, timeout},
@@ -19,45 +20,46 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 
 /// Many times what anything takes.
 const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub struct Browser {
-    /// As it calls itself.
-    pub version: String,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     asked: u64,
     /// What it told while an answer was waited for.
     told: VecDeque<Value>,
     child: Child,
-    profile: PathBuf,
+    /// Removed when dropped.
+    _profile: TempDir,
 }
 
 impl Browser {
     /// # Errors
     /// When it does not start.
     pub async fn start(program: &Path) -> anyhow::Result<Self> {
-        let profile = std::env::temp_dir().join(format!("madang-bench-page-{}", std::process::id()));
-        fs::create_dir_all(&profile)?;
+        let profile = tempfile::tempdir()?;
         let mut command = Command::new(program);
         command.args(["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]);
         command.args(["--disable-component-update", "--disable-sync", "--no-first-run", "--remote-debugging-port=0"]);
-        command.args(["--window-size=1280,800", &format!("--user-data-dir={}", profile.display())]).arg("about:blank");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child = child.with_context(|| format!("{} does not start", program.display()))?;
-        let address = async {
+        command.args(["--window-size=1280,800", &format!("--user-data-dir={}", profile.path().display())]);
+        let child = command.arg("about:blank").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut child = child.with_context(|| format!("{} does not start", program.display()))?;
+        let listening = async {
             loop {
-                let port = fs::read_to_string(profile.join("DevToolsActivePort")).unwrap_or_default();
+                let port = fs::read_to_string(profile.path().join("DevToolsActivePort")).unwrap_or_default();
                 if let Some((port, path)) = port.trim().split_once('\n') {
-                    return format!("ws://127.0.0.1:{port}{path}");
+                    return connect_async(format!("ws://127.0.0.1:{port}{path}")).await.map(|(socket, _)| socket);
                 }
-                sleep(Duration::from_millis(20)).await;
+                sleep(LOOK_EVERY).await;
             }
         };
-        let address = timeout(PATIENCE, address).await.context("the browser never listened")?;
-        let (socket, _) = connect_async(address).await?;
-        let mut browser = Self { version: String::new(), socket, asked: 0, told: VecDeque::new(), child, profile };
-        let version = browser.ask(None, "Browser.getVersion", json!({})).await?;
-        version["product"].as_str().unwrap_or("?").clone_into(&mut browser.version);
-        Ok(browser)
+        match timeout(PATIENCE, listening).await {
+            Ok(Ok(socket)) => Ok(Self { socket, asked: 0, told: VecDeque::new(), child, _profile: profile }),
+            other => {
+                _ = child.kill();
+                _ = child.wait();
+                bail!("{} never listened: {:?}", program.display(), other.map(|_| ()))
+            }
+        }
     }
 
     /// The answer to a command, to the browser or in a session with a page.
@@ -72,7 +74,8 @@ impl Browser {
         }
         self.socket.send(Message::text(message.to_string())).await?;
         loop {
-            let mut message = self.read().await.with_context(|| format!("no answer to {command}"))?;
+            let message = timeout(PATIENCE, self.read()).await;
+            let mut message = message.with_context(|| format!("no answer to {command}"))??;
             if message["id"] == self.asked {
                 if let Some(error) = message.get("error") {
                     bail!("{command}: {error}");
@@ -83,25 +86,43 @@ impl Browser {
         }
     }
 
-    /// What it tells next of a session, within this time.
-    pub async fn hear(&mut self, session: &str, within: Duration) -> Option<Value> {
+    /// What it tells next of a session; nothing, if that takes longer than this.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub async fn hear(&mut self, session: &str, within: Duration) -> anyhow::Result<Option<Value>> {
         let hearing = async {
             loop {
                 let message = match self.told.pop_front() {
                     Some(message) => message,
-                    None => self.read().await.ok()?,
+                    None => self.read().await?,
                 };
                 if message["sessionId"] == session {
-                    return Some(message);
+                    return anyhow::Ok(message);
                 }
             }
         };
-        timeout(within, hearing).await.ok().flatten()
+        timeout(within, hearing).await.ok().transpose()
+    }
+
+    /// Ends it, so that it leaves nothing behind.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn close(mut self) -> anyhow::Result<()> {
+        self.ask(None, "Browser.close", json!({})).await?;
+        let ending = async {
+            while self.child.try_wait()?.is_none() {
+                sleep(LOOK_EVERY).await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(PATIENCE, ending).await.context("the browser does not end")?
     }
 
     async fn read(&mut self) -> anyhow::Result<Value> {
-        let message = timeout(PATIENCE, self.socket.next()).await?.context("the browser is gone")??;
-        Ok(serde_json::from_str(message.to_text()?).unwrap_or_default())
+        let message = self.socket.next().await.context("the browser is gone")??;
+        Ok(serde_json::from_str(message.to_text()?)?)
     }
 }
 
@@ -109,6 +130,5 @@ impl Drop for Browser {
     fn drop(&mut self) {
         _ = self.child.kill();
         _ = self.child.wait();
-        _ = fs::remove_dir_all(&self.profile);
     }
 }

@@ -17,7 +17,6 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::mpsc,
-    task::JoinHandle,
     time::{Instant, sleep, sleep_until},
 };
 
@@ -53,37 +52,23 @@ impl Link {
     pub async fn open(self, server: SocketAddr) -> anyhow::Result<Way> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let counts = Arc::new(Counts::default());
-        let (down, up) = (Pipe::new(self), Pipe::new(self));
-        let counting = counts.clone();
-        let accepting = tokio::spawn(async move {
+        let count = Arc::new(AtomicU64::new(0));
+        let (downwards, upwards) = (Pipe::new(self), Pipe::new(self));
+        let down = Arc::clone(&count);
+        tokio::spawn(async move {
             while let Ok((browser, _)) = listener.accept().await {
-                counting.connections.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(carry(browser, server, down.clone(), up.clone(), counting.clone()));
+                tokio::spawn(carry(browser, server, downwards.clone(), upwards.clone(), Arc::clone(&count)));
             }
         });
-        Ok(Way { address, counts, accepting })
+        Ok(Way { address, down })
     }
 }
 
-/// What went over a way.
-#[derive(Debug, Default)]
-pub struct Counts {
-    pub connections: AtomicU64,
-    pub down: AtomicU64,
-}
-
-/// Open until it is dropped.
+/// Open as long as the program runs.
 pub struct Way {
     pub address: SocketAddr,
-    pub counts: Arc<Counts>,
-    accepting: JoinHandle<()>,
-}
-
-impl Drop for Way {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
+    /// Bytes that came to the browser.
+    pub down: Arc<AtomicU64>,
 }
 
 /// One direction of the network, which all its connections share.
@@ -134,7 +119,7 @@ impl Pipe {
     }
 }
 
-async fn carry(browser: TcpStream, server: SocketAddr, down: Pipe, up: Pipe, counts: Arc<Counts>) {
+async fn carry(browser: TcpStream, server: SocketAddr, down: Pipe, up: Pipe, count: Arc<AtomicU64>) {
     if down.link != Link::Loopback {
         // The handshake of TCP is a round trip before anything can be asked.
         sleep(ROUND_TRIP).await;
@@ -144,6 +129,6 @@ async fn carry(browser: TcpStream, server: SocketAddr, down: Pipe, up: Pipe, cou
     _ = server.set_nodelay(true);
     let (from_browser, to_browser) = browser.into_split();
     let (from_server, to_server) = server.into_split();
-    let count = move |n: usize| _ = counts.down.fetch_add(n as u64, Ordering::Relaxed);
+    let count = move |n: usize| _ = count.fetch_add(n as u64, Ordering::Relaxed);
     tokio::join!(up.carry(from_browser, to_server, |_| ()), down.carry(from_server, to_browser, count));
 }

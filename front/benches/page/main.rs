@@ -16,13 +16,13 @@ use std::{
 
 use clap::Parser;
 
-use crate::{browser::Browser, figures::Table, link::Link, site::Site, visit::Visit};
+use crate::{link::Link, site::Site, visit::Visit};
 
 /// Loads the room page and a stand-in for a heavier one, cold and warm, without and with a network between.
 #[derive(Debug, Parser)]
 struct Options {
     /// How often everything is measured; medians are shown
-    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
 
     /// Folder with the programs `back` and `front`
@@ -59,11 +59,10 @@ impl Page {
         }
     }
 
-    /// Where it is, and which elements are its messages.
-    fn address(self) -> (&'static str, &'static str) {
+    fn address(self, site: &Site) -> &str {
         match self {
-            Self::Madang => ("/r/dev?lang=en", "#messages .message"),
-            Self::StandIn => ("/static/standin/index.html", "#messages .message"),
+            Self::Madang => "/r/dev?lang=en",
+            Self::StandIn => &site.standin,
         }
     }
 }
@@ -86,27 +85,26 @@ fn say(line: &str) {
 }
 
 async fn run(options: &Options) -> anyhow::Result<()> {
+    let machine = figures::machine();
     let site = Site::start(&options.programs, &options.assets).await?;
-    let mut browser = Browser::start(&options.chromium).await?;
-    let mut tables: Vec<(Link, Table)> = Link::ALL.into_iter().map(|link| (link, Table::new())).collect();
+    let mut measured = Vec::new();
+    for link in Link::ALL {
+        measured.push((link, link.open(site.address).await?, Vec::new()));
+    }
     for round in 0..options.rounds {
         say(&format!("round {} of {}", round + 1, options.rounds));
-        for (link, table) in &mut tables {
-            let way = link.open(site.address()).await?;
+        for (_, way, visits) in &mut measured {
             for at in 0..Page::ALL.len() {
                 // Who is first changes from round to round.
                 let page = Page::ALL[(at + usize::from(round)) % Page::ALL.len()];
-                let (cold, warm) = Visit::twice(&mut browser, &way, page.address()).await?;
-                table.push(page, "cold", cold);
-                table.push(page, "warm", warm);
+                visits.push((page, Visit::twice(&options.chromium, way, page.address(&site)).await?));
             }
         }
     }
     let mut out = io::stdout().lock();
-    writeln!(out, "{}", figures::head(&browser.version).await)?;
-    for (link, table) in &tables {
-        write!(out, "\n**{}**\n\n{}", link.title(), table.to_markdown())?;
+    writeln!(out, "{machine}")?;
+    for (link, _, visits) in &measured {
+        write!(out, "\n**{}**\n\n{}", link.title(), figures::table(visits))?;
     }
-    writeln!(out, "\n{}", site.weight().await?)?;
     Ok(())
 }

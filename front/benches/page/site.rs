@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tempfile::TempDir;
@@ -18,12 +18,14 @@ use tokio_tungstenite::{connect_async, tungstenite::Message};
 use crate::{say, standin};
 
 /// Messages that a first look shows.
-const MESSAGES: usize = 50;
+pub const MESSAGES: usize = 50;
 
 pub struct Site {
-    address: SocketAddr,
-    folder: TempDir,
+    pub address: SocketAddr,
+    /// Where the stand-in is.
+    pub standin: String,
     _programs: [Program; 2],
+    _folder: TempDir,
 }
 
 impl Site {
@@ -33,56 +35,34 @@ impl Site {
         let folder = tempfile::tempdir()?;
         let (data, files) = (folder.path().join("data"), folder.path().join("static"));
         copy(assets, &files)?;
+        standin::write(&files.join("standin"))?;
         let mut back = Command::new(programs.join("back"));
-        back.args(["--listen", "127.0.0.1:0", "--sends-per-second", "0", "--data"]).arg(data);
+        back.args(["--listen", "127.0.0.1:0", "--ops", "off", "--sends-per-second", "0", "--data"]).arg(data);
         let (back, chat) = Program::start(back, "ws://")?;
         talk(chat).await?;
         let mut front = Command::new(programs.join("front"));
-        front
-            .args(["--listen", "127.0.0.1:0", "--same-port", "--back", &format!("ws://{chat}"), "--assets"])
-            .arg(&files);
+        front.args(["--listen", "127.0.0.1:0", "--ops", "off", "--same-port", "--back", &format!("ws://{chat}")]);
+        front.arg("--assets").arg(files);
         let (front, address) = Program::start(front, "http://")?;
-        // Over the very way that the page came by, as Madang's own.
-        standin::write(&files.join("standin"), "'+location.origin.replace('http','ws')+'/ws")?;
-        Ok(Self { address, folder, _programs: [back, front] })
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What the stand-in's scripts weigh, for people.
-    ///
-    /// # Errors
-    /// When they cannot be had.
-    pub async fn weight(&self) -> anyhow::Result<String> {
-        let (mut plain, mut packed) = (0, 0);
-        for file in fs::read_dir(self.folder.path().join("static/standin"))? {
-            let name = file?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".js") {
-                plain += self.body(&name, "identity")?;
-                packed += self.body(&name, "gzip")?;
-            }
-        }
-        Ok(format!("The stand-in's scripts are {} KB, {} KB as they are sent.", plain / 1_000, packed / 1_000))
-    }
-
-    fn body(&self, name: &str, encoding: &str) -> anyhow::Result<usize> {
-        let mut stream = TcpStream::connect(self.address)?;
-        // Without chunks: all that follows the head is the body.
-        write!(
-            stream,
-            "GET /static/standin/{name} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept-Encoding: {encoding}\r\n\r\n",
-            self.address
-        )?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").context("a head")?;
-        Ok(answer.len() - head - 4)
+        // Below the present version, as Madang's own files are, so that a browser keeps it for ever.
+        let room = get(address, "/r/dev?lang=en")?;
+        let version = room.split_once("/static/v-").and_then(|(_, rest)| rest.split_once('-'));
+        let (version, _) = version.context("the room page names no version of its files")?;
+        let standin = format!("/static/v-{version}-standin/standin/index.html");
+        Ok(Self { address, standin, _programs: [back, front], _folder: folder })
     }
 }
 
-/// Says fifty things, of one and several lines, by three people.
+fn get(from: SocketAddr, path: &str) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(from)?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {from}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    ensure!(answer.starts_with("HTTP/1.1 200 "), "{path}: {}", answer.lines().next().unwrap_or_default());
+    Ok(answer)
+}
+
+/// Says fifty things, by three people.
 async fn talk(chat: SocketAddr) -> anyhow::Result<()> {
     for person in 0..3 {
         let (mut socket, _) = connect_async(format!("ws://{chat}/rooms/dev")).await?;

@@ -1,113 +1,91 @@
 //! One look at a page: when its first message was on the screen, and what came over the network for it.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{path::Path, sync::atomic::Ordering, time::Duration};
 
-use anyhow::ensure;
-use serde_json::{Value, json};
+use anyhow::{Context, bail, ensure};
+use serde_json::json;
+use tokio::time::sleep;
 
-use crate::{browser::Browser, link::Way};
+use crate::{browser::Browser, link::Way, site::MESSAGES};
 
 /// When nothing has come for this long, all is there.
 const QUIET: Duration = Duration::from_millis(600);
 /// A page that shows nothing for so long will not.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A browser that was just started is busy with itself.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// Figures of one load.
 #[derive(Debug, Clone, Copy)]
 pub struct Visit {
-    /// Until something was painted, in milliseconds since the address was entered.
-    pub first_paint_ms: f64,
-    /// Until a message was painted.
+    /// Until a message was painted, in milliseconds since the address was entered.
     pub first_message_ms: f64,
-    /// Until one could write: the box is there and its script has run.
-    pub ready_ms: f64,
     /// Answers that came over the network, a WebSocket's handshake included.
-    pub requests: f64,
-    /// Connections that were opened.
-    pub connections: f64,
+    pub answers: f64,
     /// All that came over the network, heads and WebSocket frames included.
     pub bytes: f64,
 }
 
-/// Says by the binding `seen` when the first message and the way to write have been painted.
-const WATCH: &str = "(() => {
-    const wanted = [['message', () => document.querySelector('MESSAGE')],
-        ['ready', () => document.querySelector('#send, #ready')?.disabled === false]];
-    const painted = (what) => requestAnimationFrame(() => setTimeout(() => seen(JSON.stringify([what, performance.now()]))));
-    const look = () => {
-        for (let at = wanted.length - 1; at >= 0; at -= 1)
-            if (wanted[at][1]()) painted(wanted.splice(at, 1)[0][0]);
-        if (!wanted.length) observer.disconnect();
-    };
-    const observer = new MutationObserver(look);
-    observer.observe(document, { childList: true, subtree: true, attributes: true });
-})()";
+/// Says by the binding `seen` when the first message has been painted: the task after the next frame's callbacks comes after
+/// that frame was drawn.
+const WATCH: &str = "new MutationObserver((_, observer) => {
+    if (!document.querySelector('#messages .message')) return;
+    observer.disconnect();
+    requestAnimationFrame(() => setTimeout(() => seen(String(performance.now()))));
+}).observe(document, { childList: true, subtree: true })";
+
+/// How many of the room's messages the page shows.
+const SHOWN: &str = "[...document.querySelectorAll('#messages .message')].filter(
+    (message) => message.checkVisibility() && message.textContent.includes('what people say to each other')).length";
 
 impl Visit {
-    /// Looks at a page with an empty cache, and again with what the first look left there.
+    /// Looks at a page in a browser that has never been anywhere, and again with what the first look left there.
     ///
     /// # Errors
-    /// When no message came, or the browser failed.
-    pub async fn twice(browser: &mut Browser, way: &Way, page: (&str, &str)) -> anyhow::Result<(Self, Self)> {
-        let context = browser.ask(None, "Target.createBrowserContext", json!({})).await?["browserContextId"].take();
-        let cold = Self::once(browser, &context, way, page).await?;
-        let warm = Self::once(browser, &context, way, page).await?;
-        browser.ask(None, "Target.disposeBrowserContext", json!({ "browserContextId": context })).await?;
-        Ok((cold, warm))
+    /// When not all messages came, something on the page failed, or the browser did.
+    pub async fn twice(chromium: &Path, way: &Way, page: &str) -> anyhow::Result<[Self; 2]> {
+        let mut browser = Browser::start(chromium).await?;
+        sleep(SETTLED).await;
+        let cold = Self::once(&mut browser, way, page).await.with_context(|| format!("{page}, cold"))?;
+        let warm = Self::once(&mut browser, way, page).await.with_context(|| format!("{page}, warm"))?;
+        browser.close().await?;
+        Ok([cold, warm])
     }
 
-    async fn once(
-        browser: &mut Browser,
-        context: &Value,
-        way: &Way,
-        (path, message): (&str, &str),
-    ) -> anyhow::Result<Self> {
-        let target = json!({ "url": "about:blank", "browserContextId": context });
-        let target = browser.ask(None, "Target.createTarget", target).await?["targetId"].take();
-        let attach = json!({ "targetId": target, "flatten": true });
+    async fn once(browser: &mut Browser, way: &Way, page: &str) -> anyhow::Result<Self> {
+        let target = browser.ask(None, "Target.createTarget", json!({ "url": "about:blank" })).await?;
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let session = browser.ask(None, "Target.attachToTarget", attach).await?["sessionId"].take();
-        let session = session.as_str().unwrap_or_default().to_owned();
-        let on = Some(session.as_str());
-        for domain in ["Network.enable", "Page.enable", "Runtime.enable"] {
+        let session = session.as_str().context("a session")?;
+        let on = Some(session);
+        for domain in ["Network.enable", "Page.enable", "Runtime.enable", "Log.enable"] {
             browser.ask(on, domain, json!({})).await?;
         }
         browser.ask(on, "Runtime.addBinding", json!({ "name": "seen" })).await?;
-        let watch = json!({ "source": WATCH.replace("MESSAGE", message) });
-        browser.ask(on, "Page.addScriptToEvaluateOnNewDocument", watch).await?;
-        let (bytes, connections) =
-            (way.counts.down.load(Ordering::Relaxed), way.counts.connections.load(Ordering::Relaxed));
+        browser.ask(on, "Page.addScriptToEvaluateOnNewDocument", json!({ "source": WATCH })).await?;
+        let before = way.down.load(Ordering::Relaxed);
 
-        browser.ask(on, "Page.navigate", json!({ "url": format!("http://{}{path}", way.address) })).await?;
-        let (mut first_message_ms, mut ready_ms, mut requests) = (None, None, 0.0);
-        loop {
-            let whole = first_message_ms.is_some() && ready_ms.is_some();
-            let Some(told) = browser.hear(&session, if whole { QUIET } else { PATIENCE }).await else {
-                ensure!(
-                    whole,
-                    "{path} never showed a message that one could answer: {first_message_ms:?} {ready_ms:?}"
-                );
-                break;
-            };
+        browser.ask(on, "Page.navigate", json!({ "url": format!("http://{}{page}", way.address) })).await?;
+        let (mut first_message_ms, mut answers) = (None, 0.0);
+        while let Some(told) = browser.hear(session, first_message_ms.map_or(PATIENCE, |_| QUIET)).await? {
+            let about = &told["params"];
             match told["method"].as_str().unwrap_or_default() {
-                "Network.responseReceivedExtraInfo" | "Network.webSocketHandshakeResponseReceived" => requests += 1.0,
+                "Network.responseReceivedExtraInfo" | "Network.webSocketHandshakeResponseReceived" => answers += 1.0,
                 "Runtime.bindingCalled" => {
-                    let seen = told["params"]["payload"].as_str().unwrap_or_default();
-                    let (what, at): (String, f64) = serde_json::from_str(seen)?;
-                    *(if what == "message" { &mut first_message_ms } else { &mut ready_ms }) = Some(at);
+                    first_message_ms = Some(about["payload"].as_str().context("a time")?.parse::<f64>()?);
                 }
+                // Without these a page that is broken would only be a quick one.
+                "Network.loadingFailed" | "Runtime.exceptionThrown" => bail!("{about}"),
+                "Log.entryAdded" if about["entry"]["level"] == "error" => bail!("{about}"),
                 _ => {}
             }
         }
-        let paint = json!({ "expression": "performance.getEntriesByName('first-contentful-paint')[0]?.startTime" });
-        let paint = browser.ask(on, "Runtime.evaluate", paint).await?;
-        browser.ask(None, "Target.closeTarget", json!({ "targetId": target })).await?;
-        Ok(Self {
-            first_paint_ms: paint["result"]["value"].as_f64().unwrap_or(f64::NAN),
-            first_message_ms: first_message_ms.unwrap_or(f64::NAN),
-            ready_ms: ready_ms.unwrap_or(f64::NAN),
-            requests,
-            connections: (way.counts.connections.load(Ordering::Relaxed) - connections) as f64,
-            bytes: (way.counts.down.load(Ordering::Relaxed) - bytes) as f64,
-        })
+        let bytes = (way.down.load(Ordering::Relaxed) - before) as f64;
+        let first_message_ms = first_message_ms.context("never showed a message")?;
+        let shown = browser.ask(on, "Runtime.evaluate", json!({ "expression": SHOWN })).await?;
+        let shown = &shown["result"]["value"];
+        ensure!(*shown == MESSAGES, "showed {shown} of {MESSAGES} messages");
+        browser.ask(None, "Target.closeTarget", json!({ "targetId": target["targetId"] })).await?;
+        Ok(Self { first_message_ms, answers, bytes })
     }
 }
