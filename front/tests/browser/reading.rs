@@ -293,10 +293,14 @@ async fn a_call_is_told_once_over_three_tabs_and_not_while_somebody_looks() {
     hears("an answer").await;
     tabs[0].until("it is told", "localStorage.shown.includes('an answer')").await;
     look(&tabs[2], true).await;
+    // The lock that says so is asked for, and granted a moment later.
+    let held = "navigator.locks.query().then(({ held }) => held.some(({ name }) => name === 'madang.seen:dev'))";
+    while tabs[0].promise(held).await != json!(true) {}
     other.say("@민수 seen").await;
     hears("@민수 seen").await;
+    tabs[0].until("it is decided", "localStorage['madang.notified'].includes(':8\"')").await;
     look(&tabs[2], false).await;
-    // The locks of the focus come and go in turn: what is told after this was told after that.
+    while tabs[0].promise(held).await != json!(false) {}
     other.say("@민수 unseen").await;
     tabs[0].until("it is told", "localStorage.shown.includes('unseen')").await;
     let titles = tabs[0].eval("localStorage.shown.trim().split('\\n').map((line) => line.split('|')[1])").await;
