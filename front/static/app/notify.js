@@ -11,6 +11,8 @@ const WANTED = 'madang.notify';
 const TOLD = 'madang.notified';
 /** Longer than any two tabs are apart. */
 const KEPT = 100;
+/** In this time every tab has heard of a message, also one that sleeps a little. */
+const HELD_MS = 60_000;
 /** Own messages whose answers are recognised. */
 const OWN = 1_000;
 /** A notification shows no more of a message than this. */
@@ -68,26 +70,32 @@ export function createNotify({ room, me, find }) {
   }
 
   /** @param {{ epoch: string, seq: number, name: string, text: string }} message */
-  async function tell({ epoch, seq, name, text }) {
+  function tell({ epoch, seq, name, text }) {
     const key = `${room}:${epoch}:${seq}`;
-    await navigator.locks.request(TOLD, async () => {
+    // The tab that gets it tells, and holds it until the others have heard: what one tab stores, another may see late.
+    void navigator.locks.request(`${TOLD}:${key}`, { ifAvailable: true }, async (mine) => {
       const known = told();
-      if (known.includes(key)) return;
+      if (!mine || known.includes(key)) return;
       const { held } = await navigator.locks.query();
       // Somebody sees it already: it is told all the same to no other tab.
       browser.setItem(TOLD, JSON.stringify([...known, key].slice(-KEPT)));
-      if (held?.some((lock) => lock.name === seenIn(room))) return;
-      try {
-        const options = { body: text.slice(0, BODY_CHARS), tag: `madang:${room}`, renotify: true };
-        const shown = new Notification(t('notify_title', { name, room: `#${room}` }), options);
-        shown.onclick = () => {
-          window.focus();
-          shown.close();
-        };
-      } catch {
-        // Some browsers show them only from a service worker.
-      }
+      if (!held?.some((lock) => lock.name === seenIn(room))) show(name, text);
+      await new Promise((over) => setTimeout(over, HELD_MS));
     });
+  }
+
+  /** @param {string} name @param {string} text */
+  function show(name, text) {
+    try {
+      const options = { body: text.slice(0, BODY_CHARS), tag: `madang:${room}`, renotify: true };
+      const shown = new Notification(t('notify_title', { name, room: `#${room}` }), options);
+      shown.onclick = () => {
+        window.focus();
+        shown.close();
+      };
+    } catch {
+      // Some browsers show them only from a service worker.
+    }
   }
 
   button.addEventListener('click', toggle);
@@ -116,7 +124,7 @@ export function createNotify({ room, me, find }) {
       const to = message.reply_to;
       const answers = to !== undefined && (own.has(`${epoch}:${to}`) || find(to)?.user === user);
       const meant = answers || calls(message.text, name);
-      if (meant && live && isOn()) void tell({ ...message, epoch });
+      if (meant && live && isOn()) tell({ ...message, epoch });
       return meant;
     },
   };
