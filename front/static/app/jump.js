@@ -10,6 +10,8 @@ import { t } from './words.js';
 /** How much to ask for. Very long messages do not fit into a page: then few, so that the one in the middle comes. */
 const AROUND = [50, 4];
 const MARKED_MS = 4_000;
+/** Frames in which a browser may still take the focus away because the address has changed: Chromium does in the second. */
+const FRAMES = 3;
 
 /** The address of a message. @param {number} seq */
 export const linkTo = (seq) => `${location.origin}${location.pathname}#m${seq}`;
@@ -60,6 +62,13 @@ export function createJump({ room, timeline, request, list, scroll, focus, onCha
     onChange();
   }
 
+  /** Gives the focus back that nobody else has taken. @param {HTMLElement} row @param {number} frames */
+  function hold(row, frames) {
+    if (!frames || !row.isConnected) return;
+    if (document.activeElement === document.body) focus(row);
+    requestAnimationFrame(() => hold(row, frames - 1));
+  }
+
   function byAddress() {
     const seq = Number(/^#m(\d{1,15})$/.exec(location.hash)?.[1] ?? 0);
     if (seq) void to(seq);
@@ -93,6 +102,7 @@ export function createJump({ room, timeline, request, list, scroll, focus, onCha
       wanted = 0;
       scroll.show(row);
       focus(row);
+      hold(row, FRAMES);
       row.classList.add('found');
       setTimeout(() => row.classList.remove('found'), MARKED_MS);
     },
