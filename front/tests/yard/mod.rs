@@ -16,11 +16,12 @@ pub(crate) use nginx::Nginx;
 use process::Process;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 pub(crate) use wire::{Client, Wire};
 
-/// One test at a time: a browser takes both cores of a small machine, and deadlines mean something only alone.
-static TURN: Mutex<()> = Mutex::const_new(());
+/// So many tests at a time: a browser keeps more than one core busy only while it starts. More than two on a small machine,
+/// and deadlines would mean nothing.
+static TURN: Semaphore = Semaphore::const_new(2);
 
 /// A chat server, a page server and a browser that looks at them.
 pub(crate) struct Yard {
@@ -32,13 +33,13 @@ pub(crate) struct Yard {
     front: Option<Process>,
     front_flags: Vec<String>,
     site: String,
-    _turn: MutexGuard<'static, ()>,
+    _turn: SemaphorePermit<'static>,
 }
 
 impl Yard {
     /// Browsers reach the chat server directly.
     pub(crate) async fn open() -> Self {
-        let turn = TURN.lock().await;
+        let turn = TURN.acquire().await.expect("it stays open");
         let (back, data) = start_back("127.0.0.1:0", &[]);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         Self::around(turn, (back, &[]), data, back_address.clone(), &back_address, &back_address, &[]).await
@@ -46,7 +47,7 @@ impl Yard {
 
     /// The chat server gets these flags, also when it is started again.
     pub(crate) async fn open_with_back(flags: &'static [&'static str]) -> Self {
-        let turn = TURN.lock().await;
+        let turn = TURN.acquire().await.expect("it stays open");
         let (back, data) = start_back("127.0.0.1:0", flags);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         Self::around(turn, (back, flags), data, back_address.clone(), &back_address, &back_address, &[]).await
@@ -61,7 +62,7 @@ impl Yard {
 
     /// The page server gets these flags too.
     pub(crate) async fn open_with(flags: &[&str]) -> Self {
-        let turn = TURN.lock().await;
+        let turn = TURN.acquire().await.expect("it stays open");
         let (back, data) = start_back("127.0.0.1:0", &[]);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         Self::around(turn, (back, &[]), data, back_address.clone(), &back_address, &back_address, flags).await
@@ -78,7 +79,7 @@ impl Yard {
     }
 
     async fn behind_nginx(flags: impl FnOnce(&str) -> Vec<String>) -> (Self, Nginx) {
-        let turn = TURN.lock().await;
+        let turn = TURN.acquire().await.expect("it stays open");
         let (back, data) = start_back("127.0.0.1:0", &[]);
         let site = nginx::free_address();
         let usual = ["--listen", "127.0.0.1:0", "--back", &back.said, "--base-path", "/chat"];
@@ -98,7 +99,7 @@ impl Yard {
 
     /// Browsers reach the chat server over a wire that can be cut, but the page server reaches it always.
     pub(crate) async fn open_beside_a_wire() -> (Self, Wire) {
-        let turn = TURN.lock().await;
+        let turn = TURN.acquire().await.expect("it stays open");
         let (back, data) = start_back("127.0.0.1:0", &[]);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         let wire = Wire::to(&back_address).await;
@@ -108,7 +109,7 @@ impl Yard {
 
     /// Everybody reaches the chat server over a wire that can be cut; the server gets these flags too.
     pub(crate) async fn open_over_a_wire(flags: &'static [&'static str]) -> (Self, Wire) {
-        let turn = TURN.lock().await;
+        let turn = TURN.acquire().await.expect("it stays open");
         let (back, data) = start_back("127.0.0.1:0", flags);
         let back_address = back.said.trim_start_matches("ws://").to_owned();
         let wire = Wire::to(&back_address).await;
@@ -117,7 +118,7 @@ impl Yard {
     }
 
     async fn around(
-        turn: MutexGuard<'static, ()>,
+        turn: SemaphorePermit<'static>,
         (back, back_flags): (Process, &'static [&'static str]),
         data: TempDir,
         back_address: String,
