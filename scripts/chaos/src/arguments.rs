@@ -26,6 +26,9 @@ pub enum Command {
     /// Runs rounds of talk and faults against the programs, and judges them. Ends with 0 when all are valid, 1 when one
     /// is invalid, 2 when one cannot be decided
     Run(Run),
+    /// Lets people come, talk and go for a long time, and says whether what the programs hold grows with it. Ends with 0
+    /// when it does not, 1 when it does
+    Soak(Soak),
     /// Judges a recorded history
     Judge {
         /// The file, with an event of JSON on each line
@@ -107,6 +110,46 @@ pub struct Run {
     #[arg(long)]
     pub keep: bool,
 }
+
+/// A long day.
+#[derive(Debug, Args)]
+#[command(after_help = SOAK)]
+pub struct Soak {
+    /// Folder with the programs back and front
+    #[arg(long, value_name = "DIR")]
+    pub programs: PathBuf,
+
+    /// Minutes for which is measured, after the first ones
+    #[arg(long, default_value_t = 30.0, value_name = "M")]
+    pub minutes: f64,
+
+    /// Minutes before that, in which caches fill
+    #[arg(long, default_value_t = 10.0, value_name = "M")]
+    pub warm_up: f64,
+
+    /// Messages per second, as a multiple of about 300
+    #[arg(long, default_value_t = 0.5, value_name = "X")]
+    pub pace: f64,
+
+    /// People at a time who were never here before; each stays for some seconds
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    pub passers_by: usize,
+
+    /// Most growth of a program's memory that is none, in percent per hour
+    #[arg(long, default_value_t = 1.0, value_name = "PERCENT")]
+    pub growth: f64,
+
+    /// What all choices follow from
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// Who takes part in a soak, and what is compared.
+const SOAK: &str = "\
+The people of a round talk and listen by every way in, without faults, and beside them people come who were never here before,
+go into one of 200 rooms, say something, and leave with a goodbye, with a reset or without a word. History keeps 500 messages
+of a room and 1,000 names, so that what is bounded is full before it is measured. A line is laid through the memory of both
+programs; and when all have left, descriptors and gauges must be what they were when nobody had been there but for a moment.";
 
 impl Arguments {
     /// Reads the process's arguments; ends the process with a message when they make no sense, or were a call for help.

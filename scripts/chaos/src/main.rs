@@ -12,6 +12,7 @@ mod prove;
 mod random;
 mod record;
 mod round;
+mod soak;
 mod verdict;
 
 use std::{
@@ -53,6 +54,7 @@ async fn main() -> ExitCode {
 async fn carry_out(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Run(run) => rounds(&run).await,
+        Command::Soak(soak) => soak::run(&soak).await,
         Command::Judge { file } => judge_file(&file),
         Command::Prove { programs } => prove(programs.as_deref()).await,
     }
@@ -155,6 +157,7 @@ fn tell(trial: &Trial, verdict: &Verdict) -> anyhow::Result<bool> {
     Ok(as_expected)
 }
 
+/// Writes a line to standard output.
 fn say(text: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{text}")?)
 }

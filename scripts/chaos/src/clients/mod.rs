@@ -4,7 +4,7 @@
 mod api;
 pub mod door;
 mod feed;
-mod http;
+pub mod http;
 mod lines;
 pub mod link;
 mod listener;

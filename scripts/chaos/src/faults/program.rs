@@ -104,6 +104,11 @@ impl Program {
         Some(status)
     }
 
+    /// The process's number, while there is one.
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Whether there is a process.
     pub fn runs(&self) -> bool {
         self.child.is_some()

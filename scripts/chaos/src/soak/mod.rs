@@ -1,0 +1,231 @@
+//! A long day without faults: people come, talk and go, and what the programs hold must not grow with it.
+
+mod look;
+mod passers_by;
+mod trend;
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use shared::RoomName;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, interval, sleep, timeout},
+};
+
+use crate::{
+    abilities::Abilities,
+    arguments::Soak,
+    clients::{Crowd, Phase, ROOMS, door::Door, reader, ways::Ways},
+    faults::program::Program,
+    folder::Folder,
+    record::Recorder,
+    round::SETTLE,
+    verdict::Outcome,
+};
+use look::{GAUGES, look};
+use passers_by::{Servers, pass_by};
+use trend::Trend;
+
+/// How often is looked.
+const SAMPLE: Duration = Duration::from_secs(5);
+/// How often it is said how things go.
+const REPORT: Duration = Duration::from_secs(60);
+/// How long people are there before it is counted what is open without them: what is opened once and kept, is open then.
+const REHEARSAL: Duration = Duration::from_secs(30);
+/// Descriptors that back may still open after that: four connections that read history, each with the file and its log.
+const READERS: usize = 8;
+/// The longest that everything of people who have left may stay: sessions wait for their owners for a while.
+const FORGET: Duration = Duration::from_secs(180);
+
+/// What must be the same before and after.
+#[derive(Debug, Clone, PartialEq)]
+struct Held {
+    descriptors: [usize; 2],
+    gauges: BTreeMap<&'static str, f64>,
+}
+
+impl Held {
+    /// Whether nobody is there: front keeps its own connection for a while.
+    fn is_nobody(&self) -> bool {
+        ["madang_back_connections", "madang_front_open"].iter().all(|gauge| self.gauges.get(gauge) == Some(&0.0))
+    }
+
+    /// Whether there is no more than this.
+    fn is_within(&self, before: &Self) -> bool {
+        let [back, front] = before.descriptors;
+        self.descriptors[0] <= back + READERS && self.descriptors[1] <= front && self.gauges == before.gauges
+    }
+}
+
+/// A program, and where it tells what it counts.
+struct Watched {
+    name: &'static str,
+    program: Program,
+    ops: SocketAddr,
+    trend: Trend,
+}
+
+impl Watched {
+    async fn start(name: &'static str, path: &Path, folder: &Path, flags: &[&str]) -> anyhow::Result<Self> {
+        let ops = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let place = ops.to_string();
+        let flags = [&["--log", "warn", "--ops", &place], flags].concat();
+        let flags = flags.into_iter().map(str::to_owned).collect();
+        let mut program = Program::new(path.to_owned(), flags, Vec::new(), folder.join(format!("{name}.log")))?;
+        program.start(&[]).await?;
+        Ok(Self { name, program, ops, trend: Trend::default() })
+    }
+
+    fn look(&mut self) -> anyhow::Result<look::Look> {
+        if let Some(status) = self.program.ended() {
+            anyhow::bail!("{} ended by itself ({status})", self.name);
+        }
+        look(self.program.id().context("it does not run")?)
+    }
+}
+
+/// Both programs.
+struct House {
+    back: Watched,
+    front: Watched,
+}
+
+impl House {
+    async fn open(abilities: &Abilities, folder: &Path) -> anyhow::Result<Self> {
+        let data = folder.join("data");
+        let data = data.to_str().context("a folder with a strange name")?;
+        let flags = ["--data", data, "--sends-per-second", "0", "--history-messages", "500", "--history-names", "1000"];
+        let flags = [&flags[..], &["--logs-mib", "16"]].concat();
+        let back = Watched::start("back", &abilities.back, folder, &flags).await?;
+        let to = format!("ws://{}", back.program.address());
+        let front = Watched::start("front", &abilities.front, folder, &["--back", &to, "--same-port"]).await?;
+        Ok(Self { back, front })
+    }
+
+    fn servers(&self) -> Servers {
+        Servers { back: self.back.program.address(), front: self.front.program.address() }
+    }
+
+    async fn held(&mut self) -> anyhow::Result<Held> {
+        let descriptors = [self.back.look()?.descriptors, self.front.look()?.descriptors];
+        let mut gauges = look::gauges(self.back.ops).await?;
+        gauges.extend(look::gauges(self.front.ops).await?);
+        anyhow::ensure!(gauges.len() > GAUGES.len() / 2, "the programs tell little of themselves: {gauges:?}");
+        Ok(Held { descriptors, gauges })
+    }
+
+    /// Waits until no more is held than this, and says what is.
+    async fn until_held(&mut self, wanted: Option<&Held>) -> anyhow::Result<Held> {
+        let begun = Instant::now();
+        loop {
+            let held = self.held().await?;
+            let is_back = wanted.map_or(held.is_nobody(), |wanted| held.is_within(wanted));
+            if is_back || begun.elapsed() > FORGET {
+                return Ok(held);
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// Runs a soak: valid when nothing grew.
+///
+/// # Errors
+/// When it cannot be run to its end, or a program ended by itself.
+pub async fn run(soak: &Soak) -> anyhow::Result<Outcome> {
+    let folder = Folder::create("soak")?;
+    let mut house = House::open(&Abilities::of(&soak.programs)?, folder.path()).await?;
+    people(&mut house, soak, REHEARSAL, REHEARSAL).await?;
+    let before = house.until_held(None).await?;
+    let [warm_up, minutes] = [soak.warm_up, soak.minutes].map(|minutes| Duration::from_secs_f64(minutes * 60.0));
+    people(&mut house, soak, warm_up, warm_up + minutes).await?;
+    let after = house.until_held(Some(&before)).await?;
+
+    let mut grown = Vec::new();
+    for watched in [&house.back, &house.front] {
+        let rise = watched.trend.percent_per_hour().context("too short to say anything")?;
+        let mebibytes = watched.trend.mean().unwrap_or_default() / 1024.0 / 1024.0;
+        crate::say(&format!(
+            "{}: {mebibytes:.1} MiB, {rise:+.2} % per hour over {} samples",
+            watched.name,
+            watched.trend.len()
+        ))?;
+        if rise > soak.growth {
+            grown.push(format!("{} grows by more than {} % per hour", watched.name, soak.growth));
+        }
+    }
+    crate::say(&format!(
+        "descriptors of back and front: {:?} before, {:?} after",
+        before.descriptors, after.descriptors
+    ))?;
+    for (gauge, was) in &before.gauges {
+        let is = after.gauges.get(gauge).copied().unwrap_or_default();
+        crate::say(&format!("{gauge}: {was} before, {is} after"))?;
+    }
+    if !after.is_within(&before) {
+        grown.push("not everything of those who left is gone".to_owned());
+    }
+    crate::say(&if grown.is_empty() { "nothing grew".to_owned() } else { grown.join("; ") })?;
+    Ok(if grown.is_empty() { Outcome::Valid } else { Outcome::Invalid })
+}
+
+/// Lets people in for this long, and out again. What is held is looked at after the warm-up.
+async fn people(house: &mut House, soak: &Soak, warm_up: Duration, time: Duration) -> anyhow::Result<()> {
+    let servers = house.servers();
+    let ways = Ways::to_back(servers.back)?.and_front(servers.front, &Door::ALL)?;
+    // Nobody judges it, so nothing is written down; the counts are told.
+    let recorder = Arc::new(Recorder::create(Path::new("/dev/null"))?);
+    let (phase, watched) = watch::channel(Phase::Talk);
+    let mut crowd = Crowd::start(soak.seed, warm_up.as_secs_f64(), soak.pace, &ways, &recorder, &watched)?;
+    let mut strangers = JoinSet::new();
+    for number in 0..soak.passers_by {
+        strangers.spawn(pass_by(servers, soak.seed, number));
+    }
+    let begun = Instant::now();
+    let (mut ticks, mut said) = (interval(SAMPLE), Instant::now());
+    while begun.elapsed() < time {
+        ticks.tick().await;
+        let now = begun.elapsed();
+        let looks = [house.back.look()?, house.front.look()?];
+        if now >= warm_up {
+            house.back.trend.add(now, looks[0].memory);
+            house.front.trend.add(now, looks[1].memory);
+        }
+        if said.elapsed() >= REPORT {
+            said = Instant::now();
+            tell(now, &recorder, &looks);
+        }
+    }
+    strangers.shutdown().await;
+    phase.send_replace(Phase::Settle);
+    let settled = timeout(SETTLE, async { while crowd.senders.join_next().await.is_some() {} }).await;
+    settled.context("senders have messages that nobody answers")?;
+    let rooms = ROOMS.iter().map(|room| RoomName::parse(room)).collect::<Result<Vec<_>, _>>()?;
+    phase.send_replace(Phase::Drain(Arc::new(reader::tops(servers.back, &rooms).await?)));
+    let heard = timeout(SETTLE, async { while crowd.subscribers.join_next().await.is_some() {} }).await;
+    heard.context("subscribers do not come to the newest message")
+}
+
+fn tell(now: Duration, recorder: &Recorder, looks: &[look::Look; 2]) {
+    let counts = recorder.counts();
+    let [back, front] = looks.map(|look| look.memory / 1024.0 / 1024.0);
+    _ = writeln!(
+        std::io::stderr(),
+        "{:3.0} min: {} sent, {} delivered, {} gaps; back {back:.1} MiB and {} descriptors, front {front:.1} MiB and {}",
+        now.as_secs_f64() / 60.0,
+        counts.sent,
+        counts.given,
+        counts.gaps,
+        looks[0].descriptors,
+        looks[1].descriptors
+    );
+}
