@@ -51,6 +51,9 @@ use shared::CloseCode;
 /// How long the goodbye waits for what is being written and answered; a disk that hangs must not hold it up for long.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
+/// How long the end waits for the closing handshakes of those who were told goodbye.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// How long the end waits for what is being written.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
 
@@ -170,16 +173,17 @@ impl Server {
             }
         };
         shutdown.cancel();
+        let told_by = Instant::now() + config.drain;
         tracing::info!(connections = hub.people().count(), "stopping");
         if fault.is_none() {
             // Who waits for an answer gets it before the goodbye, after which nothing is told.
             _ = timeout(LAST_ANSWERS, hub.history().settle()).await;
         }
         let code = if fault.is_none() { CloseCode::Shutdown } else { CloseCode::Storage };
-        shutdown::say_goodbye(hub.people(), code, config.drain).await;
+        shutdown::say_goodbye(hub.people(), code, told_by.saturating_duration_since(Instant::now())).await;
         // Closing handshakes included: a process that ends before them resets connections whose Close is on its way.
         tasks.close();
-        _ = timeout(config.drain.max(config.patience.close * 2), tasks.wait()).await;
+        _ = timeout(CLOSING, tasks.wait()).await;
         sweeper.abort();
         // What was handed in before is committed, and the file is closed.
         drop(stopper);

@@ -10,6 +10,7 @@ use std::{
 };
 
 use rustls::ServerConfig;
+use service::drain::RESTART;
 use shared::{CloseCode, TrustedProxies, origin::AllowedOrigin};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
@@ -27,7 +28,6 @@ use crate::{
     hub::{Outlet, Vitals, Wire, farewell},
     metrics::{self, Refused as NotIn},
     moderation::Address,
-    shutdown::RETRY_AFTER_MS,
     socket::Frames,
     tls::{Refused, Tls},
 };
@@ -40,6 +40,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Refusals for want of room that are under way at once; beyond that, connections are dropped without a word.
 const REFUSALS: usize = 64;
+
+/// Who came in while the server stopped comes back some time within this after a restart, in milliseconds.
+const LATE_APART_MS: u64 = 1_000;
 
 /// Waiting connections that the kernel holds; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
 const BACKLOG: i32 = 4096;
@@ -258,7 +261,7 @@ async fn converse(wire: Wire, client: IpAddr, way: Way, rest: Vec<u8>, entrance:
     let registration = yard.hub.people().register(&outlet, address, protocol);
     if entrance.shutdown.is_cancelled() {
         // The goodbye to everybody may have begun before this connection was in the registry.
-        outlet.close(CloseCode::Shutdown, Some(RETRY_AFTER_MS));
+        outlet.close(CloseCode::Shutdown, Some(RESTART.as_millis() as u64 + connection % LATE_APART_MS));
     }
     tracing::debug!(conn = connection, %client, ?way, "connected");
     let frames = Frames::new(Arc::clone(&outlet), rest);

@@ -74,6 +74,10 @@ pub struct Config {
     #[arg(long, env = "FRONT_ASSETS", default_value_os_t = default_assets())]
     pub assets: PathBuf,
 
+    /// Time in which all who listen, over HTTP or passed on, are let go when the server stops
+    #[arg(long, env = "FRONT_DRAIN", default_value = "4", value_parser = seconds, value_name = "SECONDS")]
+    pub drain: Duration,
+
     /// What to log: error, warn, info, debug, trace, or a filter of tracing
     #[arg(long, env = "FRONT_LOG", default_value = LOG)]
     pub log: String,
@@ -140,7 +144,7 @@ impl Default for ApiLimits {
 
 impl ApiLimits {
     /// As the bridge counts them.
-    pub(crate) fn bridge(&self) -> BridgeLimits {
+    pub(crate) fn bridge(&self, drain: Duration) -> BridgeLimits {
         BridgeLimits {
             readers: self.readers,
             rooms: self.rooms,
@@ -149,6 +153,7 @@ impl ApiLimits {
             buffered: self.buffered_mib.saturating_mul(1024 * 1024),
             room_idle: self.room_idle,
             session_idle: self.session_idle,
+            drain,
         }
     }
 }
@@ -201,6 +206,7 @@ impl Default for Config {
             base_path: BasePath::default(),
             source_url: None,
             assets: default_assets(),
+            drain: Duration::from_secs(4),
             log: LOG.to_owned(),
             log_format: log::Format::Text,
             ops: None,

@@ -109,7 +109,7 @@ impl Server {
         let assets = web::Data::new(assets);
         let source = web::Data::new(about::Source(config.source_url));
         let state = State { pages, gate, origins, relay, source, assets };
-        let limits = config.api.bridge();
+        let limits = config.api.bridge(config.drain);
         Ok(Self { state, certificate, back, limits })
     }
 
@@ -123,17 +123,20 @@ impl Server {
         Ops::new(self.back.clone(), stopping)
     }
 
-    /// Serves on `listener` until `shutdown` is cancelled, then finishes what is in progress.
+    /// Serves on `listener` until `shutdown` is cancelled, then finishes what is in progress and lets those who listen go,
+    /// one after the other.
     ///
     /// # Errors
     /// When the listener cannot be used.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
         let Self { state, certificate, back, limits } = self;
         if let Some(relay) = &state.relay {
-            relay.leave_after(shutdown.clone());
+            relay.leave_after(shutdown.clone(), limits.drain);
         }
         // Connections to the chat server live here, and not on the threads that serve requests.
-        let bridge = web::Data::from(Bridge::new(back, limits, Handle::current(), shutdown.clone()));
+        let drain_seconds = relay::drain_seconds(limits.drain);
+        let end = CancellationToken::new();
+        let bridge = web::Data::from(Bridge::new(back, limits, Handle::current(), shutdown.clone(), end.clone()));
         let server = HttpServer::new(move || {
             let relay = state.relay.clone();
             App::new()
@@ -158,7 +161,7 @@ impl Server {
                 .wrap(middleware::from_fn(headers::guard))
         })
         .disable_signals()
-        .shutdown_timeout(relay::DRAIN_SECONDS)
+        .shutdown_timeout(drain_seconds)
         // By default a relayed connection ends a second after its last byte, and until then its page does not come back; less
         // than actix's clock is exact to (half a second) may never end. The relay itself waits where it has to.
         .client_disconnect_timeout(Duration::ZERO);
@@ -184,6 +187,7 @@ impl Server {
             async {
                 let served = server.await;
                 shutdown.cancel();
+                end.cancel();
                 served
             },
             watch

@@ -81,6 +81,18 @@ impl Back {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits until it has ended by itself: with which code.
+    pub async fn code(&mut self) -> Option<i32> {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(begun.elapsed() < DEADLINE, "it does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

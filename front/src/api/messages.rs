@@ -190,7 +190,7 @@ async fn poll(
     limit: u32,
 ) -> Result<Found, Problem> {
     let _seat = if wait.is_zero() { None } else { Some(bridge.seat(Open::Poll)?) };
-    let until = Instant::now() + wait;
+    let (until, departure) = (Instant::now() + wait, bridge.enter());
     let reading = bridge.read(room)?;
     let mut changes = reading.watch();
     let here = ready(&reading).await?;
@@ -234,12 +234,11 @@ async fn poll(
                 None => again = until.min(Instant::now() + AGAIN),
             }
         }
-        let shutdown = bridge.shutdown();
-        let changed = tokio::select! {
-            changed = timeout_at(again, changes.changed()) => changed.is_ok(),
-            () = shutdown.cancelled() => false,
+        let (changed, stops) = tokio::select! {
+            changed = timeout_at(again, changes.changed()) => (changed.is_ok(), false),
+            _ = departure.due() => (false, true),
         };
-        if !changed && (Instant::now() >= until || shutdown.is_cancelled()) {
+        if stops || (!changed && Instant::now() >= until) {
             if matches!(stage, Stage::Away) {
                 return Err(unavailable().into());
             }

@@ -10,13 +10,14 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json, value::RawValue};
-use shared::{ClientMessage, ErrorBody, ErrorCode, limits};
+use shared::{ClientMessage, CloseCode, ErrorBody, ErrorCode, limits};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{asked, problem::Problem, streams};
 use crate::{
     bridge::{
         Bridge,
+        departure::Departure,
         session::{self, End, Listener, Session, Taken, no_session},
     },
     metrics::Open,
@@ -86,7 +87,7 @@ pub(super) async fn events(request: HttpRequest, bridge: Data<Bridge>) -> Result
     match wait {
         Some(seconds) => Ok(poll(listener, after, Duration::from_secs(seconds), &bridge).await),
         None => {
-            let stream = Stream { listener, bridge: Arc::clone(&bridge), after, ended: false };
+            let stream = Stream { listener, departure: bridge.enter(), after, ended: false };
             let first = stream::iter([Ok(Bytes::from_static(streams::RETRY.as_bytes()))]);
             let rest = stream::unfold((stream, seat), |(mut stream, seat)| async move {
                 Some((Ok::<_, Error>(stream.next().await?), (stream, seat)))
@@ -99,7 +100,7 @@ pub(super) async fn events(request: HttpRequest, bridge: Data<Bridge>) -> Result
 /// Somebody who streams a session.
 struct Stream {
     listener: Listener,
-    bridge: Arc<Bridge>,
+    departure: Departure,
     after: u64,
     ended: bool,
 }
@@ -114,11 +115,7 @@ impl Stream {
             self.listener.changes.borrow_and_update();
             match self.listener.take(self.after) {
                 Taken::Replaced => return None,
-                Taken::Ended(End { code, reason }) => {
-                    self.ended = true;
-                    let data = json!({ "code": code, "reason": reason });
-                    return Some(format!("event: close\ndata: {data}\n\n").into());
-                }
+                Taken::Ended(end) => return Some(self.close(end)),
                 Taken::Frames(frames, last) if !frames.is_empty() => {
                     let mut text = Vec::with_capacity(frames.iter().map(|frame| frame.len() + 32).sum());
                     for (frame, number) in frames.iter().zip(self.after + 1..) {
@@ -131,18 +128,28 @@ impl Stream {
                 }
                 Taken::Frames(..) => {}
             }
-            let shutdown = self.bridge.shutdown();
             tokio::select! {
                 changed = self.listener.changes.changed() => changed.ok()?,
                 () = sleep(IDLE) => return Some(Bytes::from_static(b":\n\n")),
-                () = shutdown.cancelled() => return None,
+                advice = self.departure.due() => return Some(self.close(stopping(advice))),
             }
         }
     }
+
+    fn close(&mut self, End { code, reason }: End) -> Bytes {
+        self.ended = true;
+        format!("event: close\ndata: {}\n\n", json!({ "code": code, "reason": reason })).into()
+    }
+}
+
+/// This server stops, and its sessions with it: what a chat server that stops says in its Close frame.
+fn stopping(advice: u64) -> End {
+    let (code, word) = (CloseCode::Shutdown.code(), CloseCode::Shutdown.word());
+    End { code, reason: format!("{word};retry={advice}") }
 }
 
 async fn poll(mut listener: Listener, after: u64, wait: Duration, bridge: &Bridge) -> HttpResponse {
-    let until = Instant::now() + wait;
+    let (until, departure) = (Instant::now() + wait, bridge.enter());
     let (frames, next, end) = loop {
         listener.changes.borrow_and_update();
         match listener.take(after) {
@@ -158,10 +165,9 @@ async fn poll(mut listener: Listener, after: u64, wait: Duration, bridge: &Bridg
             }
             Taken::Frames(..) => {}
         }
-        let shutdown = bridge.shutdown();
         let changed = tokio::select! {
             changed = timeout_at(until, listener.changes.changed()) => matches!(changed, Ok(Ok(()))),
-            () = shutdown.cancelled() => false,
+            advice = departure.due() => break (Vec::new(), after, Some(stopping(advice))),
         };
         if !changed {
             break (Vec::new(), after, None);

@@ -57,10 +57,16 @@ async fn stream(
     let seat = bridge.seat(if first.is_some() { Open::Events } else { Open::Lines })?;
     let reading = bridge.read(&room)?;
     let reader = Reader::open(Arc::clone(&bridge), reading, start).await?;
+    let are_events = first.is_some();
     let first = stream::iter(first.map(|text| Ok(Bytes::from_static(text.as_bytes()))));
-    let rest = stream::unfold((reader, seat), move |(mut reader, seat)| async move {
-        let event = reader.next().await?;
-        Some((Ok::<_, Error>(encode(event)), (reader, seat)))
+    let rest = stream::unfold(Some((reader, seat)), move |state| async move {
+        let (mut reader, seat) = state?;
+        match reader.next().await {
+            Some(event) => Some((Ok::<_, Error>(encode(event)), Some((reader, seat)))),
+            // A browser takes that for the time until it connects again.
+            None if are_events => Some((Ok(format!("retry: {}\n\n", reader.advice()?).into()), None)),
+            None => None,
+        }
     });
     Ok(endless(content_type).streaming(first.chain(rest)))
 }

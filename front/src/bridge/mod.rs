@@ -2,6 +2,7 @@
 //! keeps no state that a request could not rebuild, and knows no HTTP.
 
 pub(crate) mod backoff;
+pub(crate) mod departure;
 pub(crate) mod encoded;
 pub(crate) mod feed;
 mod line;
@@ -31,6 +32,7 @@ use crate::{
     dial::Back,
     metrics::{Limit, Metrics, Open, Seat},
 };
+use departure::{Departure, Departures};
 use feed::Feed;
 use line::Line;
 pub use say::{Saying, new_id};
@@ -55,6 +57,8 @@ pub struct BridgeLimits {
     pub room_idle: Duration,
     /// An API session that nobody reads ends after this.
     pub session_idle: Duration,
+    /// Time in which those who listen are let go when the server stops.
+    pub drain: Duration,
 }
 
 /// How often is looked for rooms and sessions that nobody reads, at least.
@@ -67,7 +71,8 @@ const SERVER_KNOWN: Duration = Duration::from_secs(60);
 pub struct Bridge {
     back: Back,
     runtime: Handle,
-    shutdown: CancellationToken,
+    departures: Arc<Departures>,
+    end: CancellationToken,
     limits: BridgeLimits,
     rooms: Mutex<Rooms>,
     share: Arc<AtomicUsize>,
@@ -105,12 +110,20 @@ impl Drop for Reading {
 }
 
 impl Bridge {
-    /// A bridge whose tasks run on this runtime until `shutdown`; it connects when somebody asks for something.
-    pub fn new(back: Back, limits: BridgeLimits, runtime: Handle, shutdown: CancellationToken) -> Arc<Self> {
+    /// A bridge whose tasks run on this runtime until `end`; it connects when somebody asks for something. Those who
+    /// listen leave from `stop` on.
+    pub fn new(
+        back: Back,
+        limits: BridgeLimits,
+        runtime: Handle,
+        stop: CancellationToken,
+        end: CancellationToken,
+    ) -> Arc<Self> {
         let bridge = Arc::new(Self {
             sessions: Sessions::new(back.clone(), limits.sessions, limits.session_idle),
             back,
-            shutdown,
+            departures: Departures::new(stop, limits.drain),
+            end,
             rooms: Mutex::default(),
             share: Arc::new(AtomicUsize::new(limits.buffered)),
             readers: Arc::new(Semaphore::new(limits.readers.min(Semaphore::MAX_PERMITS))),
@@ -125,18 +138,18 @@ impl Bridge {
 
     /// Runs on the runtime of connections, not on the thread of a request, and not beyond the end.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let shutdown = self.shutdown.clone();
+        let end = self.end.clone();
         self.runtime.spawn(async move {
             tokio::select! {
                 () = task => {}
-                () = shutdown.cancelled() => {}
+                () = end.cancelled() => {}
             }
         });
     }
 
-    /// Cancelled when the server stops: streams end then.
-    pub(crate) fn shutdown(&self) -> &CancellationToken {
-        &self.shutdown
+    /// Somebody listens, until the server stops and it is their turn to leave.
+    pub(crate) fn enter(&self) -> Departure {
+        self.departures.enter()
     }
 
     fn rooms(&self) -> MutexGuard<'_, Rooms> {

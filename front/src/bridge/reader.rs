@@ -11,6 +11,7 @@ use tokio::{
 
 use super::{
     Bridge, Page, Reading,
+    departure::Departure,
     encoded::Encoded,
     feed::{Here, Stage, View},
     ring::{BYTES, MESSAGES},
@@ -73,6 +74,9 @@ pub(crate) struct Reader {
     paged: usize,
     /// When there was an event last.
     spoke: Instant,
+    departure: Departure,
+    /// In how many milliseconds to come back, once the server has stopped.
+    advice: Option<u64>,
 }
 
 /// Waits until a room is up to date.
@@ -142,9 +146,20 @@ impl Reader {
         };
         let at = Position { epoch, seq };
         let replay = Some(top);
-        let events = VecDeque::new();
-        let mut reader =
-            Self { bridge, reading, changes, at, events, replay, page: FIRST_PAGE, paged: 0, spoke: Instant::now() };
+        let (events, departure) = (VecDeque::new(), bridge.enter());
+        let mut reader = Self {
+            bridge,
+            reading,
+            changes,
+            at,
+            events,
+            replay,
+            page: FIRST_PAGE,
+            paged: 0,
+            spoke: Instant::now(),
+            departure,
+            advice: None,
+        };
         if foreign {
             reader.begin_anew(here);
         } else if top.saturating_sub(seq) > MESSAGES as u64 {
@@ -158,6 +173,11 @@ impl Reader {
         let event = self.find().await;
         self.spoke = Instant::now();
         event
+    }
+
+    /// In how many milliseconds to come back, where there is nothing more because the server stops.
+    pub(crate) fn advice(&self) -> Option<u64> {
+        self.advice
     }
 
     async fn find(&mut self) -> Option<Event> {
@@ -205,12 +225,14 @@ impl Reader {
     /// Waits for a change, or so long: whether it is worth a look, and no sign of life is due yet. Nothing when the server
     /// stops.
     async fn wait(&mut self, at_most: Duration) -> Option<bool> {
-        let shutdown = self.bridge.shutdown();
         let due = self.spoke + IDLE;
         tokio::select! {
             changed = self.changes.changed() => changed.ok()?,
             () = sleep_until(due.min(Instant::now() + at_most)) => {}
-            () = shutdown.cancelled() => return None,
+            advice = self.departure.due() => {
+                self.advice = Some(advice);
+                return None;
+            }
         }
         Some(Instant::now() < due)
     }

@@ -7,7 +7,7 @@ mod stream;
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -17,6 +17,7 @@ use actix_web::{
     http::{Method, StatusCode, header},
     web,
 };
+use service::drain::{self, Pace};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Semaphore,
@@ -45,15 +46,17 @@ const SENTENCE_BYTES: usize = 16 * 1024;
 /// When to try again, in seconds: a chat server that restarts is back by then.
 const RETRY_SECONDS: &str = "2";
 
-/// How long relayed connections go on after the shutdown began. A chat server that is stopped together with this one
-/// says goodbye to everybody within four seconds by default, and that should arrive.
-const DRAIN: Duration = Duration::from_secs(5);
+/// How long relayed connections go on after the shutdown began: until a chat server that is stopped together with this
+/// one has said goodbye to all of them. This, and beyond it as long as so many goodbyes take, up to `--drain` and this.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// After that they leave one after the other, so that not all browsers come back in the same instant.
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// Seconds that all of it takes, with one for the chat server's last words.
-pub(crate) const DRAIN_SECONDS: u64 = DRAIN.as_secs() + LEAVING.as_secs() + 1;
+pub(crate) fn drain_seconds(window: Duration) -> u64 {
+    (window + GRACE + LEAVING).as_secs_f64().ceil() as u64 + 1
+}
 
 /// Passes connections on.
 pub(crate) struct Relay {
@@ -61,7 +64,8 @@ pub(crate) struct Relay {
     base: BasePath,
     seats: Arc<Semaphore>,
     limit: usize,
-    stop: OnceLock<CancellationToken>,
+    stop: OnceLock<(CancellationToken, Duration)>,
+    comers: AtomicU64,
     /// Whether the last attempt found nobody: that is said once, however many try meanwhile.
     away: AtomicBool,
 }
@@ -83,13 +87,14 @@ impl Relay {
             seats: Arc::new(Semaphore::new(limit)),
             limit,
             stop: OnceLock::new(),
+            comers: AtomicU64::new(0),
             away: AtomicBool::new(false),
         }
     }
 
-    /// Has all connections leave some time after `stop` is cancelled.
-    pub(crate) fn leave_after(&self, stop: CancellationToken) {
-        _ = self.stop.set(stop);
+    /// Has all connections leave some time after `stop` is cancelled: that, and how long goodbyes may take.
+    pub(crate) fn leave_after(&self, stop: CancellationToken, window: Duration) {
+        _ = self.stop.set((stop, window));
     }
 
     /// Where on the chat server the request leads.
@@ -104,13 +109,14 @@ impl Relay {
 
     /// Resolves when a connection has to leave because this server stops.
     fn leave(&self) -> impl Future<Output = ()> + 'static {
-        let stop = self.stop.get().cloned().unwrap_or_default();
-        // Who came first leaves first; the seats are counted, not drawn.
-        let taken = self.limit.saturating_sub(self.seats.available_permits());
-        let after = DRAIN + LEAVING.mul_f64((taken % 64) as f64 / 64.0);
+        let (stop, window) = self.stop.get().cloned().unwrap_or_default();
+        let (seats, limit) = (Arc::clone(&self.seats), self.limit);
+        let turn = drain::turn(self.comers.fetch_add(1, Ordering::Relaxed));
         async move {
             stop.cancelled().await;
-            sleep(after).await;
+            let here = limit.saturating_sub(seats.available_permits());
+            let goodbyes = GRACE + Pace::of(here, window).told(1.0);
+            sleep(goodbyes + Pace::of(here, LEAVING).told(turn)).await;
         }
     }
 }

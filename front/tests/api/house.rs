@@ -85,6 +85,29 @@ impl House {
         self.back.as_ref().unwrap().log()
     }
 
+    /// Asks front to stop.
+    pub(crate) fn stop_front(&self) {
+        signal(self.front_pid(), "TERM");
+    }
+
+    /// Has back stand still, until it may go on.
+    pub(crate) fn hold_back(&self, still: bool) {
+        signal(self.back.as_ref().unwrap().child.id(), if still { "STOP" } else { "CONT" });
+    }
+
+    /// Waits until front has ended by itself: with which code.
+    pub(crate) async fn front_code(&mut self) -> Option<i32> {
+        let front = &mut self.front.as_mut().unwrap().child;
+        let deadline = std::time::Instant::now() + http::DEADLINE;
+        loop {
+            if let Some(status) = front.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(std::time::Instant::now() < deadline, "it does not end");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
     pub(crate) fn front_pid(&self) -> u32 {
         self.front.as_ref().unwrap().child.id()
     }
@@ -123,6 +146,11 @@ impl House {
     pub(crate) async fn stream(&self, path: &str, headers: &[(&str, &str)]) -> Stream {
         Stream::open(&self.front_address, path, headers).await
     }
+}
+
+fn signal(process: u32, name: &str) {
+    let done = std::process::Command::new("kill").args([format!("-{name}"), process.to_string()]).status();
+    assert!(done.unwrap().success());
 }
 
 pub(crate) fn start_back(data: &TempDir, listen: &str, flags: &[&str]) -> Process {

@@ -113,6 +113,8 @@ pub(crate) struct Stream {
     headers: BTreeMap<String, String>,
     chunks: Chunks,
     over: bool,
+    /// What the stream said last about when to come back, in milliseconds.
+    pub(crate) retry: Option<u64>,
 }
 
 /// A server-sent event.
@@ -147,7 +149,7 @@ impl Stream {
         } else {
             chunks.text = bytes[end..].to_vec();
         }
-        Self { stream, status, headers, chunks, over: false }
+        Self { stream, status, headers, chunks, over: false, retry: None }
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
@@ -187,6 +189,7 @@ impl Stream {
                     Some(("id", id)) => event.id = id.to_owned(),
                     Some(("event", kind)) => event.kind = kind.to_owned(),
                     Some(("data", data)) => event.data = data.to_owned(),
+                    Some(("retry", retry)) => self.retry = retry.parse().ok(),
                     _ => {}
                 }
             }

@@ -4,6 +4,7 @@
 
 mod counter;
 mod described;
+mod drain;
 mod faults;
 mod forms;
 mod hook;

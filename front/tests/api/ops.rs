@@ -21,7 +21,7 @@ async fn scrape(house: &House) -> Scrape {
     Scrape::parse(&answer.body)
 }
 
-async fn scrape_until(house: &House, wanted: impl Fn(&Scrape) -> bool) -> Scrape {
+pub(crate) async fn scrape_until(house: &House, wanted: impl Fn(&Scrape) -> bool) -> Scrape {
     let begun = Instant::now();
     loop {
         let seen = scrape(house).await;

@@ -456,5 +456,5 @@ async fn a_stopping_page_server_lets_its_connections_go_in_time() {
     assert_eq!(until(&mut talking, "message").await["text"], "still here", "work goes on for a while");
     assert_eq!(close_of(&mut talking).await, None, "nobody closed it; it ended");
     timeout(PATIENCE, front.running).await.expect("it stops").unwrap().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }

@@ -2,6 +2,7 @@
 //! themselves. It knows neither pages nor chat. The words that both speak are in `shared`, which is pure and does not
 //! depend on this.
 
+pub mod drain;
 pub mod exposure;
 pub mod log;
 pub mod metrics;
