@@ -3,6 +3,7 @@
 //! This crate is pure. It opens no socket, reads no clock and starts no task, so every rule in it can be tested by
 //! calling a function. `docs/protocol.md` says the same in prose.
 
+pub mod address;
 pub mod client;
 pub mod close;
 pub mod forwarded;
@@ -14,6 +15,7 @@ pub mod position;
 pub mod server;
 mod words;
 
+pub use address::Address;
 pub use client::{Ask, ClientMessage, Refusal};
 pub use close::{Advice, CloseCode};
 pub use forwarded::TrustedProxies;

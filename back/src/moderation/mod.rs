@@ -1,16 +1,15 @@
 //! What moderators may do to people and rooms: who they are, what is in force, and whose turn it is in a slowed room. It
 //! keeps and counts; [`crate::conversation`] asks it, [`crate::hub`] carries out what history has stored.
 
-mod address;
 mod moderators;
 mod sanctions;
 mod turns;
 
-pub use address::Address;
 pub use moderators::{Hash, Known, hash_of};
 pub use sanctions::{MOST, Sanction, Sanctions};
 pub use turns::Turns;
 
+pub use shared::Address;
 use shared::Sentence;
 
 /// What a moderator may set of a room.

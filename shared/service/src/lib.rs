@@ -2,6 +2,7 @@
 //! themselves. It knows neither pages nor chat. The words that both speak are in `shared`, which is pure and does not
 //! depend on this.
 
+pub mod bucket;
 pub mod drain;
 pub mod exposure;
 pub mod log;
@@ -9,3 +10,4 @@ pub mod metrics;
 pub mod ops;
 pub mod signals;
 pub mod tls;
+pub mod visitors;

@@ -1,12 +1,12 @@
-//! Where somebody comes from, as far as a ban by address goes. Pure.
+//! Where somebody comes from, as far as a ban or a limit by address goes.
 
-use std::{
+use core::{
     fmt,
     net::{IpAddr, Ipv6Addr},
 };
 
-/// An address that can be shut out: an IPv4 address, or the 64 bits that an IPv6 network has in common (RFC 4291, 2.5.4),
-/// because whoever has one address of those has all.
+/// An address that can be shut out, or have limits of its own: an IPv4 address, or the 64 bits that an IPv6 network has in
+/// common (RFC 4291, 2.5.4), because whoever has one address of those has all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address(IpAddr);
 
