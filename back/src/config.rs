@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
-use service::{log, ops, tls::Files};
+use service::{log, ops, tls::Files, visitors::Allowed};
 use shared::{Name, RoomName, TrustedProxies, forwarded, limits, origin::AllowedOrigin};
 
 use crate::{
@@ -18,10 +18,14 @@ use crate::{
         sqlite::{Format, SqliteLimits},
     },
     hub::{HubLimits, PresenceTimes},
+    limits::Rates,
     moderation::Known,
     sabotage::Sabotage,
     session::SessionLimits,
 };
+
+/// Bytes of text that a session may send in a second, where nobody says otherwise.
+const SEND_BYTES_PER_SECOND: u32 = 64 * 1024;
 
 /// Connections of the descriptor limit that stay free for files, logs and refusals: a tenth.
 const DESCRIPTORS_IN_TEN: u64 = 9;
@@ -111,9 +115,36 @@ struct Args {
     #[arg(long, env = "BACK_CONNECTIONS", value_name = "N")]
     connections: Option<usize>,
 
+    /// Connections at once from one address (of IPv6, from one /64). This machine, and proxies that name no address, have
+    /// no limits by address
+    #[arg(long, env = "BACK_CONNECTIONS_PER_ADDRESS", default_value_t = 100, value_name = "N")]
+    connections_per_address: u32,
+
+    /// Connections per second from one address, over a burst of five times as many
+    #[arg(long, env = "BACK_CONNECTS_PER_SECOND_PER_ADDRESS", default_value_t = 20, value_name = "N")]
+    connects_per_second_per_address: u32,
+
+    /// Clients that are let in at once, from hello until they are in their rooms; others are told when to come back
+    #[arg(long, env = "BACK_ARRIVALS", default_value_t = 1_000, value_name = "N")]
+    arrivals: usize,
+
     /// Messages per second and session, over a burst of twice as many
     #[arg(long, env = "BACK_SENDS_PER_SECOND", default_value_t = 10, value_name = "N")]
     sends_per_second: u32,
+
+    /// Bytes of text per second and session, over a burst of twice as many [default: 65536, and no limit with
+    /// --sends-per-second 0]
+    #[arg(long, env = "BACK_SEND_BYTES_PER_SECOND", value_name = "BYTES")]
+    send_bytes_per_second: Option<u32>,
+
+    /// Messages per second from one address, over a burst of twice as many
+    #[arg(long, env = "BACK_SENDS_PER_SECOND_PER_ADDRESS", default_value_t = 100, value_name = "N")]
+    sends_per_second_per_address: u32,
+
+    /// Other requests per second and connection (joins, pages, searches, names), over a burst of five times as many; not
+    /// for this machine, and proxies that name no address
+    #[arg(long, env = "BACK_REQUESTS_PER_SECOND", default_value_t = 20, value_name = "N")]
+    requests_per_second: u32,
 
     /// Bytes of a message's text; a message as a whole has at most 65536
     #[arg(long, env = "BACK_TEXT_BYTES", default_value_t = limits::TEXT_BYTES, value_name = "BYTES")]
@@ -340,6 +371,10 @@ pub struct Config {
     pub hub: HubLimits,
     /// What a session may do.
     pub session: SessionLimits,
+    /// What one address may do.
+    pub addresses: Allowed,
+    /// Clients that are let in at once.
+    pub arrivals: usize,
     /// Moderators beside those that history knows.
     pub moderators: Vec<Known>,
     /// Pages that may connect.
@@ -378,6 +413,8 @@ impl Config {
 impl From<Args> for Config {
     fn from(args: Args) -> Self {
         let none_is_all = |limit| if limit == 0 { usize::MAX } else { limit };
+        // Who lets a session say as much as it likes means its bytes too.
+        let send_bytes = if args.sends_per_second == 0 { 0 } else { SEND_BYTES_PER_SECOND };
         Self {
             listen: args.listen,
             tls: Files::of(args.tls_cert, args.tls_key),
@@ -403,8 +440,20 @@ impl From<Args> for Config {
             session: SessionLimits {
                 text_bytes: args.text_bytes,
                 rooms: args.rooms_per_connection,
-                sends_per_second: args.sends_per_second,
+                rates: Rates {
+                    sends: args.sends_per_second,
+                    send_bytes: args.send_bytes_per_second.unwrap_or(send_bytes),
+                    requests: args.requests_per_second,
+                },
             },
+            addresses: Allowed {
+                at_once: args.connections_per_address,
+                comes_per_second: args.connects_per_second_per_address,
+                comes_burst: args.connects_per_second_per_address.saturating_mul(5),
+                acts_per_second: args.sends_per_second_per_address,
+                acts_burst: args.sends_per_second_per_address.saturating_mul(2),
+            },
+            arrivals: none_is_all(args.arrivals),
             moderators: args.moderator,
             origins: args.allow_origin.into(),
             trusted: args.trusted_proxy,
@@ -485,16 +534,24 @@ mod tests {
         assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 3000)));
         assert_eq!(config.patience.ping_after, Duration::from_secs(25));
         assert_eq!(config.hub.presence.interval, Duration::from_millis(250));
-        assert_eq!((config.session.sends_per_second, config.session.text_bytes), (10, 16_384));
+        assert_eq!((config.session.rates.sends, config.session.text_bytes), (10, 16_384));
+        assert_eq!((config.session.rates.send_bytes, config.session.rates.requests), (65_536, 20));
+        let Allowed { at_once, comes_per_second, acts_per_second, .. } = config.addresses;
+        assert_eq!((at_once, comes_per_second, acts_per_second, config.arrivals), (100, 20, 100, 1_000));
     }
 
     #[test]
     fn zero_means_no_limit() {
         let config = Config::from_args(&["--rooms", "0", "--history-mib", "0", "--sends-per-second", "0"]).unwrap();
-        assert_eq!(
-            (config.hub.rooms, config.memory.bytes, config.session.sends_per_second),
-            (usize::MAX, usize::MAX, 0)
-        );
+        assert_eq!((config.hub.rooms, config.memory.bytes, config.session.rates.sends), (usize::MAX, usize::MAX, 0));
+    }
+
+    #[test]
+    fn who_may_say_as_much_as_they_like_may_say_as_many_bytes() {
+        let bytes = |args: &[&str]| Config::from_args(args).unwrap().session.rates.send_bytes;
+        assert_eq!(bytes(&["--sends-per-second", "0"]), 0);
+        assert_eq!(bytes(&["--sends-per-second", "0", "--send-bytes-per-second", "9"]), 9);
+        assert_eq!(bytes(&["--sends-per-second", "1"]), 65_536);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A message's way: [`listener`] → [`handshake`] → [`connection`] → [`session`] decides, [`conversation`] carries out →
 //! [`history`] numbers → [`hub`] hands it to everybody. `docs/architecture.md` draws it.
 
+pub mod admission;
 pub mod config;
 pub mod connection;
 pub mod conversation;
@@ -23,6 +24,7 @@ pub mod scanner;
 pub mod session;
 pub mod shutdown;
 pub mod socket;
+mod spare;
 pub mod tls;
 
 use std::{
@@ -37,6 +39,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use admission::{Admission, Arrivals};
 use config::{Config, HistoryKind};
 use conversation::Yard;
 use heartbeat::{Patience, Verdict};
@@ -124,10 +127,12 @@ impl Server {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
         let connections = config.connections.unwrap_or_else(|| config::connections_for(limit));
+        let arrivals = Arrivals::new(config.arrivals);
         let entrance = Entrance {
             yard: Arc::new(Yard {
                 hub: Arc::clone(&hub),
                 limits: config.session,
+                arrivals: Arc::clone(&arrivals),
                 moderators: config.moderators,
                 ping_ms: if config.patience.ping_after == config::NEVER {
                     0
@@ -138,7 +143,7 @@ impl Server {
             shutdown: shutdown.clone(),
             origins: Arc::clone(&config.origins),
             tls: certificate.as_ref().map(Certificate::server).transpose().map_err(io::Error::other)?.map(Arc::new),
-            trusted: config.trusted,
+            admission: Admission::new(connections, config.addresses, config.trusted, arrivals),
             handshake: config.handshake,
             patience: config.patience,
         };
@@ -160,7 +165,7 @@ impl Server {
         let tasks = TaskTracker::new();
         // A task like its connections: what is awaited here runs on the thread that called, and every accept would wake
         // that thread first and a worker after it.
-        let accepting = listener::accept(listener, entrance, connections, tasks.clone(), shutdown.clone());
+        let accepting = listener::accept(listener, entrance, tasks.clone(), shutdown.clone());
         let mut accepting = tokio::spawn(accepting);
         let fault = tokio::select! {
             accepted = &mut accepting => accepted.err().map(Err),

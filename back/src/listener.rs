@@ -11,7 +11,7 @@ use std::{
 
 use rustls::ServerConfig;
 use service::drain::RESTART;
-use shared::{CloseCode, TrustedProxies, origin::AllowedOrigin};
+use shared::{Address, CloseCode, origin::AllowedOrigin};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -21,24 +21,25 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admission::{Admission, NotNow, Place},
     connection,
     conversation::{Speech, Unwelcome, Yard},
     handshake::{self, HEAD_BYTES, Head, Reply, Way, head_end},
     heartbeat::Patience,
     hub::{Outlet, Vitals, Wire, farewell},
     metrics::{self, Refused as NotIn},
-    moderation::Address,
     socket::Frames,
+    spare::Spare,
     tls::{Refused, Tls},
 };
 
 /// First pause after an accept error, doubled up to [`LONGEST_PAUSE`]. Out of descriptors, accept fails at once and for
-/// as long as nobody leaves: neither spin nor give up.
+/// as long as nobody leaves: neither spin nor give up. Who waits then is turned away before each pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause after accept errors.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Refusals for want of room that are under way at once; beyond that, connections are dropped without a word.
+/// Refusals of connections that have asked nothing yet that are under way at once; beyond that, connections are dropped without a word.
 const REFUSALS: usize = 64;
 
 /// Who came in while the server stopped comes back some time within this after a restart, in milliseconds.
@@ -64,8 +65,8 @@ pub struct Entrance {
     pub origins: Arc<[AllowedOrigin]>,
     /// How TLS is spoken, if it is.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Proxies whose word about a connection's address counts.
-    pub trusted: TrustedProxies,
+    /// Who may come in.
+    pub admission: Admission,
     /// Time from accept to the end of the request's head.
     pub handshake: Duration,
     /// The heartbeat's times.
@@ -75,17 +76,11 @@ pub struct Entrance {
 }
 
 /// Accepts until `shutdown`. Connections go on; `tasks` has them.
-pub async fn accept(
-    listener: TcpListener,
-    entrance: Entrance,
-    connections: usize,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
-) {
+pub async fn accept(listener: TcpListener, entrance: Entrance, tasks: TaskTracker, shutdown: CancellationToken) {
     let entrance = Arc::new(entrance);
-    let seats = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
     let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut pause = FIRST_PAUSE;
+    let mut spare = Spare::keep();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -94,18 +89,28 @@ pub async fn accept(
         match accepted {
             Ok((stream, address)) => {
                 pause = FIRST_PAUSE;
-                if let Ok(seat) = Arc::clone(&seats).try_acquire_owned() {
-                    let entering = Box::pin(enter(stream, address, Arc::clone(&entrance)));
-                    tasks.spawn(serve(entering, Arc::clone(&entrance), seat));
-                } else {
-                    entrance.yard.hub.metrics().refused(NotIn::Full);
-                    if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
-                        tasks.spawn(turn_away(stream, Arc::clone(&entrance), permit));
+                spare.refill();
+                match entrance.admission.accept(address.ip(), Instant::now()) {
+                    Ok(place) => {
+                        let entering = Box::pin(enter(stream, address, place, Arc::clone(&entrance)));
+                        tasks.spawn(serve(entering, Arc::clone(&entrance)));
+                    }
+                    Err(NotNow { why, reply }) => {
+                        entrance.yard.hub.metrics().refused(why);
+                        if let Ok(permit) = Arc::clone(&refusals).try_acquire_owned() {
+                            tasks.spawn(turn_away(stream, reply, Arc::clone(&entrance), permit));
+                        }
                     }
                 }
             }
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
+                if Spare::is_missed(&error) {
+                    // Under TLS there is no time for words.
+                    let answer = if entrance.tls.is_some() { Vec::new() } else { no_descriptor().to_bytes(false) };
+                    let told = spare.turn_away(&listener, &answer);
+                    (0..told).for_each(|_| entrance.yard.hub.metrics().refused(NotIn::NoDescriptor));
+                }
                 tracing::warn!(%error, pause_ms = pause.as_millis() as u64, "cannot accept; pausing");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
@@ -125,16 +130,19 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-async fn turn_away(stream: TcpStream, entrance: Arc<Entrance>, _permit: OwnedSemaphorePermit) {
+async fn turn_away(stream: TcpStream, reply: Reply, entrance: Arc<Entrance>, _permit: OwnedSemaphorePermit) {
     let goodbye = entrance.patience.close;
-    let reply = unavailable("There is no room for another connection just now.");
     if let Ok(Some(wire)) = timeout(goodbye, Box::pin(secure(stream, &entrance))).await {
         answer(&wire, &reply, false, goodbye).await;
     }
 }
 
-fn unavailable(sentence: &str) -> Reply {
-    Reply::refuse(503, sentence).header("Retry-After", "5")
+fn stopping() -> Reply {
+    Reply::refuse(503, "The server is stopping.").header("Retry-After", "5")
+}
+
+fn no_descriptor() -> Reply {
+    Reply::refuse(503, "The server has no descriptor for another connection just now.").header("Retry-After", "5")
 }
 
 /// Writes an answer and ends the connection so that the peer can read it.
@@ -165,24 +173,28 @@ async fn secure(stream: TcpStream, entrance: &Entrance) -> Option<Wire> {
 }
 
 /// Who has come in.
-type Entered = (Arc<Outlet>, Frames, Speech);
+struct Entered {
+    outlet: Arc<Outlet>,
+    frames: Frames,
+    speech: Speech,
+    place: Place,
+}
 
 /// Serves a connection to its end. The handshake's future is large and soon over, so it comes in a box.
 #[expect(clippy::manual_async_fn, reason = "an `async fn` holds its arguments twice")]
 fn serve(
     entering: Pin<Box<impl Future<Output = Option<Entered>> + Send>>,
     entrance: Arc<Entrance>,
-    seat: OwnedSemaphorePermit,
 ) -> impl Future<Output = ()> + Send {
     async move {
-        let Some((outlet, frames, speech)) = entering.await else { return };
+        let Some(Entered { outlet, frames, speech, place }) = entering.await else { return };
         let goodbye = entrance.patience.close;
-        connection::run(frames, outlet, speech, Arc::clone(&entrance.yard.hub), goodbye, seat).await;
+        connection::run(frames, outlet, speech, Arc::clone(&entrance.yard.hub), goodbye, place).await;
     }
 }
 
 /// Reads a head, answers it, and makes a client of whoever may come in.
-async fn enter(stream: TcpStream, peer: SocketAddr, entrance: Arc<Entrance>) -> Option<Entered> {
+async fn enter(stream: TcpStream, peer: SocketAddr, mut place: Place, entrance: Arc<Entrance>) -> Option<Entered> {
     #[cfg(not(target_os = "linux"))]
     if let Err(error) = prepare(&socket2::SockRef::from(&stream), &entrance.patience) {
         tracing::debug!(%error, "a new connection is gone already");
@@ -214,26 +226,31 @@ async fn enter(stream: TcpStream, peer: SocketAddr, entrance: Arc<Entrance>) -> 
     let mut bytes = Vec::with_capacity(1024);
     let read = tokio::select! {
         read = timeout(left(), read_head(&wire, &mut bytes)) => read,
-        () = entrance.shutdown.cancelled() => Ok(Err(HeadError::Refused(unavailable("The server is stopping.")))),
+        () = entrance.shutdown.cancelled() => Ok(Err(HeadError::Refused(stopping()))),
     };
     let decided = match read {
         Ok(Ok(end)) => {
             let (known, decided) = decide(&bytes[..end], client, &entrance);
             client = known;
-            decided.map(|(way, reply)| (way, reply, end))
+            let admitted = entrance.admission.name(&mut place, client, Instant::now());
+            match admitted.map_err(refusal).and(decided.map_err(by_status)) {
+                Ok((way, reply)) if way == Way::Echo => Ok((way, reply, end)),
+                Ok((way, reply)) => entrance.admission.arrive().map(|()| (way, reply, end)).map_err(refusal),
+                Err(refused) => Err(refused),
+            }
         }
         Ok(Err(HeadError::Lost)) => {
             metrics.refused(NotIn::Lost);
             return None;
         }
-        Ok(Err(HeadError::Refused(reply))) => Err(reply),
-        Err(_) => Err(Reply::refuse(408, "The request did not come in time.")),
+        Ok(Err(HeadError::Refused(reply))) => Err(by_status(reply)),
+        Err(_) => Err(by_status(Reply::refuse(408, "The request did not come in time."))),
     };
     let (way, reply, end) = match decided {
         Ok(decided) => decided,
-        Err(reply) => {
+        Err((why, reply)) => {
             tracing::debug!(status = reply.status(), %client, "refused a handshake");
-            metrics.refused(NotIn::with_status(reply.status()));
+            metrics.refused(why);
             Box::pin(answer(&wire, &reply, bytes.starts_with(b"HEAD "), entrance.patience.close)).await;
             return None;
         }
@@ -242,11 +259,26 @@ async fn enter(stream: TcpStream, peer: SocketAddr, entrance: Arc<Entrance>) -> 
         metrics.refused(NotIn::Lost);
         return None;
     }
-    converse(wire, client, way, bytes.split_off(end), &entrance).await
+    converse(wire, client, place, way, bytes.split_off(end), &entrance).await
+}
+
+fn refusal(not_now: NotNow) -> (NotIn, Reply) {
+    (not_now.why, not_now.reply)
+}
+
+fn by_status(reply: Reply) -> (NotIn, Reply) {
+    (NotIn::with_status(reply.status()), reply)
 }
 
 /// Makes a client of somebody whose handshake is over.
-async fn converse(wire: Wire, client: IpAddr, way: Way, rest: Vec<u8>, entrance: &Entrance) -> Option<Entered> {
+async fn converse(
+    wire: Wire,
+    client: IpAddr,
+    place: Place,
+    way: Way,
+    rest: Vec<u8>,
+    entrance: &Entrance,
+) -> Option<Entered> {
     let yard = Arc::clone(&entrance.yard);
     let connection = yard.hub.people().next_connection();
     let negotiated = matches!(way, Way::Chat { negotiated: true, .. });
@@ -258,7 +290,7 @@ async fn converse(wire: Wire, client: IpAddr, way: Way, rest: Vec<u8>, entrance:
         Way::Chat { .. } => metrics::Protocol::Plain,
     };
     let address = Address::of(client);
-    let registration = yard.hub.people().register(&outlet, address, protocol);
+    let registration = yard.hub.people().register(&outlet, address, place.visit().cloned(), protocol);
     if entrance.shutdown.is_cancelled() {
         // The goodbye to everybody may have begun before this connection was in the registry.
         outlet.close(CloseCode::Shutdown, Some(RESTART.as_millis() as u64 + connection % LATE_APART_MS));
@@ -276,14 +308,14 @@ async fn converse(wire: Wire, client: IpAddr, way: Way, rest: Vec<u8>, entrance:
         Way::Chat { room, .. } => match Box::pin(Speech::plain(yard, Arc::clone(&outlet), registration, room)).await {
             Ok(speech) => speech,
             // It was told so, and is still to read that.
-            Err(Unwelcome::Banned) => Speech::Silent,
+            Err(Unwelcome::Told) => Speech::Silent,
             Err(Unwelcome::Identity(error)) => {
                 tracing::error!(conn = connection, %error, "no identity for a client");
                 return None;
             }
         },
     };
-    Some((outlet, frames, speech))
+    Some(Entered { outlet, frames, speech, place })
 }
 
 /// Opens the listening socket.
@@ -351,7 +383,7 @@ fn decide(head: &[u8], peer: IpAddr, entrance: &Entrance) -> (IpAddr, Result<(Wa
     let mut space = Head::space();
     match Head::parse(head, &mut space) {
         Ok(head) => {
-            let client = handshake::client(&head, peer, &entrance.trusted);
+            let client = handshake::client(&head, peer, entrance.admission.trusted());
             (client, handshake::decide(&head, &entrance.origins))
         }
         Err(reply) => (peer, Err(reply)),

@@ -13,7 +13,8 @@ use shared::{
 
 use crate::{
     history::{Draft, Query, Range, Says},
-    limits::{Bucket, SharedBucket},
+    limits::{Pace, Rates, TooFast},
+    metrics::Limit,
 };
 
 /// Malformed messages in a row after which a connection is closed with 4000: somebody speaks another language.
@@ -29,15 +30,8 @@ pub struct SessionLimits {
     pub text_bytes: usize,
     /// Rooms that one connection may be in.
     pub rooms: usize,
-    /// Messages per second, over a burst of twice as many; 0 is no limit.
-    pub sends_per_second: u32,
-}
-
-impl SessionLimits {
-    /// The bucket of a new session.
-    pub fn sends(&self) -> SharedBucket {
-        SharedBucket::new(Bucket::new(self.sends_per_second, self.sends_per_second.saturating_mul(2)))
-    }
+    /// How fast it may do what it does.
+    pub rates: Rates,
 }
 
 /// What to do about a message.
@@ -45,6 +39,8 @@ impl SessionLimits {
 pub enum Action {
     /// Answer.
     Say(ServerMessage),
+    /// Answer that this limit keeps them from it.
+    Refuse(Limit, ServerMessage),
     /// Answer with the time.
     Pong(Option<MessageId>),
     /// Let the session into a room.
@@ -203,10 +199,29 @@ pub struct Session {
     limits: SessionLimits,
     /// In the order in which they were joined: the last one is meant where a message names none.
     rooms: Vec<Joined>,
-    sends: SharedBucket,
+    pace: Pace,
     malformed: Malformed,
     /// The answer to whatever others would hear, while a moderator forbids that.
     silenced: Option<Refusal>,
+}
+
+/// Why something is not done.
+struct Refused {
+    error: Refusal,
+    /// The limit that says so, if it is one.
+    limit: Option<Limit>,
+}
+
+impl<E: Into<Refusal>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), limit: None }
+    }
+}
+
+impl Refused {
+    fn by(limit: Limit, error: ErrorBody) -> Self {
+        Self { error: Box::new(error), limit: Some(limit) }
+    }
 }
 
 /// A room that a session is in.
@@ -219,8 +234,8 @@ struct Joined {
 
 impl Session {
     /// Somebody who is in no room yet.
-    pub fn new(person: Person, limits: SessionLimits, sends: SharedBucket) -> Self {
-        Self { person, limits, rooms: Vec::new(), sends, malformed: Malformed::default(), silenced: None }
+    pub fn new(person: Person, limits: SessionLimits, pace: Pace) -> Self {
+        Self { person, limits, rooms: Vec::new(), pace, malformed: Malformed::default(), silenced: None }
     }
 
     /// Who this is.
@@ -275,23 +290,33 @@ impl Session {
     pub fn act(&mut self, message: ClientMessage, now: Instant) -> Option<Action> {
         self.malformed.reset();
         let id = message.id().cloned();
-        let refuse = |error: Refusal| Some(Action::Say(ServerMessage::Error(Box::new(error.id(id)))));
-        self.decide(message, now).unwrap_or_else(refuse)
+        self.decide(message, now).unwrap_or_else(|refused| Some(refusal(refused, id)))
     }
 
-    fn decide(&mut self, message: ClientMessage, now: Instant) -> Result<Option<Action>, Refusal> {
+    /// What to do about a room that its hello names.
+    pub fn arrive(&mut self, room: RoomName, ask: Ask) -> Action {
+        self.join(None, room, ask).unwrap_or_else(|refused| refusal(refused, None))
+    }
+
+    fn join(&self, id: Option<MessageId>, room: RoomName, ask: Ask) -> Result<Action, Refused> {
+        if self.limits.rooms > 0 && !self.is_in(&room) && self.rooms.len() >= self.limits.rooms {
+            let error = ErrorBody::new(ErrorCode::RoomLimit, "this connection is in too many rooms");
+            let error = error.limit(self.limits.rooms as u64).hint("leave one first");
+            return Err(Refused::by(Limit::RoomsPerConnection, error));
+        }
+        Ok(Action::Join(id, room, ask))
+    }
+
+    fn decide(&mut self, message: ClientMessage, now: Instant) -> Result<Option<Action>, Refused> {
+        if is_request(&message) {
+            self.pace.request(now).map_err(|too_fast| refuse_pace(&too_fast))?;
+        }
         Ok(Some(match message {
             ClientMessage::Hello { .. } => {
                 let error = ErrorBody::new(ErrorCode::BadField, "hello was said already").field("type");
                 return Err(error.hint("use name and join").into());
             }
-            ClientMessage::Join { id, room, ask } => {
-                if self.limits.rooms > 0 && !self.is_in(&room) && self.rooms.len() >= self.limits.rooms {
-                    let error = ErrorBody::new(ErrorCode::RoomLimit, "this connection is in too many rooms");
-                    return Err(error.limit(self.limits.rooms as u64).hint("leave one first").into());
-                }
-                Action::Join(id, room, ask)
-            }
+            ClientMessage::Join { id, room, ask } => self.join(id, room, ask)?,
             ClientMessage::Leave { id, room } => {
                 let room = self.room(room)?;
                 self.leave(&room);
@@ -390,13 +415,14 @@ impl Session {
         }))
     }
 
-    fn check_text(&self, text: &str) -> Result<(), Refusal> {
+    fn check_text(&self, text: &str) -> Result<(), Refused> {
         if text.trim().is_empty() {
             return Err(ErrorBody::new(ErrorCode::BadField, "there is nothing to say").field("text").into());
         }
         if self.limits.text_bytes > 0 && text.len() > self.limits.text_bytes {
             let error = ErrorBody::new(ErrorCode::TooBig, format!("the text has {} bytes", text.len())).field("text");
-            return Err(error.limit(self.limits.text_bytes as u64).hint("send it in parts").into());
+            let error = error.limit(self.limits.text_bytes as u64).hint("send it in parts");
+            return Err(Refused::by(Limit::TextBytes, error));
         }
         Ok(())
     }
@@ -407,17 +433,13 @@ impl Session {
         room: Option<RoomName>,
         says: Says,
         now: Instant,
-    ) -> Result<Action, Refusal> {
+    ) -> Result<Action, Refused> {
         let room = self.room(room)?;
-        if let Err(wait) = self.sends.take(now) {
-            // Rounded up: who waits exactly so long is let through.
-            let ms = wait.as_millis() as u64 + 1;
-            let error = ErrorBody::new(ErrorCode::RateLimited, "too many messages").retry_after_ms(ms);
-            return Err(error
-                .limit(u64::from(self.limits.sends_per_second))
-                .hint("send it again after retry_after_ms")
-                .into());
-        }
+        let bytes = match &says {
+            Says::Text { text, .. } | Says::Edit { text, .. } => text.len(),
+            Says::Delete { .. } | Says::Remove { .. } => 0,
+        };
+        self.pace.send(bytes, now).map_err(|too_fast| refuse_pace(&too_fast))?;
         let Person { user, name } = self.person.clone();
         Ok(Action::Append(Box::new(Draft { room, user, name, id, says })))
     }
@@ -431,6 +453,36 @@ impl Session {
     fn room_or_current(&self, named: Option<RoomName>) -> Result<RoomName, Refusal> {
         named.or_else(|| self.rooms.last().map(|joined| joined.room.clone())).ok_or_else(|| not_joined().into())
     }
+}
+
+/// Whether it is one of those requests that have a rate of their own. What is said has another, and a goodbye none.
+fn is_request(message: &ClientMessage) -> bool {
+    use ClientMessage::{Delete, Edit, Hello, Quit, Send};
+    !matches!(message, Hello { .. } | Send { .. } | Edit { .. } | Delete { .. } | Quit {})
+}
+
+fn refusal(refused: Refused, id: Option<MessageId>) -> Action {
+    let Refused { error, limit } = refused;
+    let error = ServerMessage::Error(Box::new(error.id(id)));
+    match limit {
+        Some(limit) => Action::Refuse(limit, error),
+        None => Action::Say(error),
+    }
+}
+
+fn refuse_pace(too_fast: &TooFast) -> Refused {
+    let TooFast { limit, per_second, wait } = too_fast;
+    let (text, hint) = match limit {
+        Limit::SendBytesPerSecond => ("too many bytes of text", "send it again after retry_after_ms"),
+        Limit::SendsPerSecondPerAddress => {
+            ("too many messages come from this address", "send it again after retry_after_ms")
+        }
+        Limit::RequestsPerSecond => ("too many requests", "ask again after retry_after_ms"),
+        _ => ("too many messages", "send it again after retry_after_ms"),
+    };
+    // Rounded up: who waits exactly so long is let through.
+    let error = ErrorBody::new(ErrorCode::RateLimited, text).retry_after_ms(wait.as_millis() as u64 + 1);
+    Refused::by(*limit, error.limit(u64::from(*per_second)).hint(hint))
 }
 
 fn check_seq(field: &str, seq: u64) -> Result<(), Refusal> {
@@ -461,12 +513,14 @@ fn not_joined() -> ErrorBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Sends;
 
-    const LIMITS: SessionLimits = SessionLimits { text_bytes: 100, rooms: 3, sends_per_second: 10 };
+    const LIMITS: SessionLimits =
+        SessionLimits { text_bytes: 100, rooms: 3, rates: Rates { sends: 10, send_bytes: 0, requests: 0 } };
 
     fn session(rooms: &[&str]) -> Session {
         let person = Person { user: UserId::parse("u7Zk2mQ0aB-_x9Yc").unwrap(), name: Name::parse("kim").unwrap() };
-        let mut session = Session::new(person, LIMITS, LIMITS.sends());
+        let mut session = Session::new(person, LIMITS, Pace::new(LIMITS.rates, Sends::new(&LIMITS.rates), None));
         for room in rooms {
             session.joined(&RoomName::parse(room).unwrap());
         }
@@ -475,7 +529,7 @@ mod tests {
 
     fn code(actions: &[Action]) -> ErrorCode {
         match &actions[0] {
-            Action::Say(ServerMessage::Error(error)) => error.code,
+            Action::Say(ServerMessage::Error(error)) | Action::Refuse(_, ServerMessage::Error(error)) => error.code,
             other => panic!("{other:?}"),
         }
     }
@@ -519,7 +573,8 @@ mod tests {
             assert_eq!(room_of(&session.hear(r#"{"type":"send","text":"x"}"#, now)), "a");
         }
         let actions = session.hear(r#"{"type":"send","id":"7","text":"x"}"#, now);
-        let [Action::Say(ServerMessage::Error(error))] = actions.as_slice() else { panic!("{actions:?}") };
+        let [Action::Refuse(limit, ServerMessage::Error(error))] = actions.as_slice() else { panic!("{actions:?}") };
+        assert_eq!(*limit, Limit::SendsPerSecond);
         assert_eq!((error.code, error.retry), (ErrorCode::RateLimited, true));
         assert_eq!(error.id.as_ref().map(MessageId::as_str), Some("7"));
         let wait = Duration::from_millis(error.retry_after_ms.unwrap());

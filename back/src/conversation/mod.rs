@@ -4,7 +4,12 @@
 mod moderate;
 mod questions;
 
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use shared::{
     Ask, CloseCode, ErrorBody, ErrorCode, MessageId, Name, OkBody, Person, RoomName, SUBPROTOCOL, ServerMessage,
@@ -12,11 +17,16 @@ use shared::{
     server::{Limits, Welcome},
 };
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::{
+    admission::Arrivals,
     frame,
     history::{Append, Change, Draft, Says},
     hub::{Coming, Hub, Membership, Outlet, Receipt, Registration, Room, farewell},
     identity::{self, IdentityError},
+    limits::{Pace, Sends},
+    metrics::Limit,
     moderation::Known,
     plain::{self, Line},
     session::{Action, Hello, Newcomer, Session, SessionLimits, no_binary},
@@ -33,10 +43,23 @@ pub struct Yard {
     pub hub: Arc<Hub>,
     /// What a session may do.
     pub limits: SessionLimits,
+    /// Those who are being let in.
+    pub arrivals: Arc<Arrivals>,
     /// `welcome.ping_ms`.
     pub ping_ms: u64,
     /// Moderators that the command line names; history may know others.
     pub moderators: Vec<Known>,
+}
+
+impl Yard {
+    /// Begins to let somebody in, unless too many are being let in: then they are told when to come back.
+    fn begin_arrival(&self, outlet: &Outlet) -> Option<OwnedSemaphorePermit> {
+        let refused = |wait: Duration| {
+            self.hub.metrics().hit(Limit::Arrivals);
+            outlet.close(CloseCode::Overloaded, Some(wait.as_millis() as u64));
+        };
+        self.arrivals.begin().map_err(refused).ok()
+    }
 }
 
 /// Why somebody was not let in.
@@ -44,8 +67,8 @@ pub struct Yard {
 pub enum Unwelcome {
     /// There is no identity for them.
     Identity(IdentityError),
-    /// A moderator keeps them out; they were told.
-    Banned,
+    /// A moderator keeps them out, or there is no time for them; they were told.
+    Told,
 }
 
 impl From<IdentityError> for Unwelcome {
@@ -123,6 +146,7 @@ impl Speech {
         registration: Registration,
         room: RoomName,
     ) -> Result<Self, Unwelcome> {
+        let Some(_arriving) = yard.begin_arrival(&outlet) else { return Err(Unwelcome::Told) };
         let hello = Hello { name: None, session: None, moderator: None, presence: true, rooms: BTreeMap::new() };
         let (mut talk, _) = Talk::begin(yard, outlet, registration, hello, "plain").await?;
         talk.join(None, room, Ask::Default).await;
@@ -194,9 +218,10 @@ impl Guest {
     async fn enter(self, hello: Hello) -> Option<Box<Talk>> {
         let Self { yard, outlet, registration, .. } = self;
         outlet.vitals().said_hello();
+        let _arriving = yard.begin_arrival(&outlet)?;
         let (mut talk, rooms) = match Talk::begin(yard, Arc::clone(&outlet), registration, hello, SUBPROTOCOL).await {
             Ok(begun) => begun,
-            Err(Unwelcome::Banned) => return None,
+            Err(Unwelcome::Told) => return None,
             Err(Unwelcome::Identity(error)) => {
                 tracing::error!(conn = outlet.connection(), %error, "no identity for a client");
                 outlet.close(CloseCode::Internal, None);
@@ -204,9 +229,9 @@ impl Guest {
             }
         };
         for (room, ask) in rooms {
-            let action = talk.session.act(shared::ClientMessage::Join { id: None, room, ask }, Instant::now());
-            let refused = matches!(action, Some(Action::Say(_)));
-            if let Some(rest) = talk.carry_out(action) {
+            let action = talk.session.arrive(room, ask);
+            let refused = !matches!(action, Action::Join(..));
+            if let Some(rest) = talk.carry_out([action]) {
                 rest.await;
             }
             if refused {
@@ -243,7 +268,7 @@ impl Talk {
         if let Some(ban) = yard.hub.law().ban_of(Some(&user), address) {
             outlet.say(&ServerMessage::Error(ban.refusal(crate::history::unix_ms())));
             outlet.dismiss(&farewell(&ban));
-            return Err(Unwelcome::Banned);
+            return Err(Unwelcome::Told);
         }
         let mute = yard.hub.law().mute_of(&user);
         // A name is heard too.
@@ -257,8 +282,8 @@ impl Talk {
         } else {
             None
         };
-        let arrival = registration.identify(&user, name, stored, yard.limits.sends(), presence);
-        let SessionLimits { text_bytes, rooms, sends_per_second } = yard.limits;
+        let SessionLimits { text_bytes, rooms, rates } = yard.limits;
+        let arrival = registration.identify(&user, name, stored, Sends::new(&rates), presence);
         outlet.say(&ServerMessage::Welcome(Box::new(Welcome {
             server: SERVER.to_owned(),
             protocol: protocol.to_owned(),
@@ -270,7 +295,7 @@ impl Talk {
             now: crate::history::unix_ms(),
             ping_ms: yard.ping_ms,
             history: yard.hub.history().kind().to_owned(),
-            limits: Limits { text_bytes, name_chars: limits::NAME_CHARS, rooms, sends_per_second },
+            limits: Limits { text_bytes, name_chars: limits::NAME_CHARS, rooms, sends_per_second: rates.sends },
             moderator,
         })));
         if let Some(mute) = mute {
@@ -280,7 +305,8 @@ impl Talk {
             outlet.say(&ServerMessage::Error(problem));
         }
         let person = Person { user, name: arrival.name };
-        let session = Session::new(person.clone(), yard.limits, arrival.sends);
+        let pace = Pace::new(rates, arrival.sends, registration.visit().cloned());
+        let session = Session::new(person.clone(), yard.limits, pace);
         let talk = Self { yard, outlet, session, presence, memberships: Vec::new(), badge, registration };
         let talk = Box::new(talk);
         if arrival.is_new_name
@@ -334,8 +360,9 @@ impl Talk {
     /// Does what can be done of an action without waiting.
     fn attempt(&mut self, action: Action) -> Option<Later> {
         match action {
-            Action::Say(message) => {
-                self.yard.hub.metrics().decided(&message);
+            Action::Say(message) => self.outlet.say(&message),
+            Action::Refuse(limit, message) => {
+                self.yard.hub.metrics().hit(limit);
                 self.outlet.say(&message);
             }
             Action::Pong(id) => self.outlet.say(&ServerMessage::Pong { id, now: crate::history::unix_ms() }),

@@ -13,7 +13,7 @@ use shared::{CloseCode, Name, ServerMessage, UserId};
 
 use super::outlet::{Farewell, Outlet};
 use crate::{
-    limits::SharedBucket,
+    limits::{Sends, Visit},
     metrics::{Metrics, Protocol},
     moderation::Address,
 };
@@ -49,7 +49,7 @@ struct Session {
     name: Name,
     /// Where it was last.
     address: Option<Address>,
-    sends: SharedBucket,
+    sends: Sends,
     /// The connection that speaks for it, or since when there is none.
     held: Result<Arc<Outlet>, Instant>,
 }
@@ -63,7 +63,7 @@ pub struct Arrival {
     /// Whether the session was known.
     pub resumed: bool,
     /// What it may send.
-    pub sends: SharedBucket,
+    pub sends: Sends,
 }
 
 /// A connection in the registry; dropping it takes it out, however the connection ended.
@@ -71,6 +71,7 @@ pub struct Registration {
     people: Arc<People>,
     outlet: Arc<Outlet>,
     address: Option<Address>,
+    visit: Option<Arc<Visit>>,
     /// Whose seat among the people it holds.
     user: Option<UserId>,
     protocol: Protocol,
@@ -87,17 +88,18 @@ impl People {
         self.next.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Adds a connection that comes from here and is spoken with like this.
+    /// Adds a connection that comes from here, is counted there if it is counted, and is spoken with like this.
     pub fn register(
         self: &Arc<Self>,
         outlet: &Arc<Outlet>,
         address: Option<Address>,
+        visit: Option<Arc<Visit>>,
         protocol: Protocol,
     ) -> Registration {
         let connected = Connected { outlet: Arc::clone(outlet), address, user: None, moderates: false };
         self.connections().insert(outlet.connection(), connected);
         self.metrics.connected(protocol, outlet.wire().is_tls());
-        Registration { people: Arc::clone(self), outlet: Arc::clone(outlet), address, user: None, protocol }
+        Registration { people: Arc::clone(self), outlet: Arc::clone(outlet), address, visit, user: None, protocol }
     }
 
     fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Connected>> {
@@ -205,6 +207,11 @@ impl Registration {
         self.address
     }
 
+    /// What it counts as at its address.
+    pub fn visit(&self) -> Option<&Arc<Visit>> {
+        self.visit.as_ref()
+    }
+
     /// Says who speaks on this connection; `stored` is the name that history remembers, `fresh` what a session that is
     /// not known may send. Another connection of the same session is closed: the newest wins. Who is not `present`
     /// speaks beside that connection, and leaves it and the name that is known of them alone.
@@ -213,7 +220,7 @@ impl Registration {
         user: &UserId,
         name: Option<Name>,
         stored: Option<Name>,
-        fresh: SharedBucket,
+        fresh: Sends,
         present: bool,
     ) -> Arrival {
         let mut sessions = self.people.sessions();

@@ -70,8 +70,16 @@ pub enum Refused {
     TooSlow,
     /// 431: the head is too large.
     TooBig,
+    /// 429: as many connections as may be come from this address.
+    TooMany,
+    /// 429: this address connects too fast.
+    TooFast,
     /// 503: there is no seat.
     Full,
+    /// 503: too many are being let in.
+    Overloaded,
+    /// 503: there is no descriptor.
+    NoDescriptor,
     /// 503: the server is stopping.
     Stopping,
     /// TLS could not be agreed on, or was not spoken.
@@ -81,7 +89,8 @@ pub enum Refused {
 }
 
 words! { Refused: BadRequest = "bad_request" Origin = "origin" NotFound = "not_found" NoUpgrade = "no_upgrade"
-TooSlow = "too_slow" TooBig = "too_big" Full = "full" Stopping = "stopping" Tls = "tls" Lost = "lost" }
+TooSlow = "too_slow" TooBig = "too_big" TooMany = "too_many" TooFast = "too_fast" Full = "full"
+Overloaded = "overloaded" NoDescriptor = "no_descriptor" Stopping = "stopping" Tls = "tls" Lost = "lost" }
 
 impl Refused {
     /// Who is answered with this status.
@@ -103,6 +112,14 @@ impl Refused {
 pub enum Limit {
     /// `--connections`.
     Connections,
+    /// `--connections-per-address`.
+    ConnectionsPerAddress,
+    /// `--connects-per-second-per-address`.
+    ConnectsPerSecondPerAddress,
+    /// `--arrivals`.
+    Arrivals,
+    /// Descriptors of the process.
+    Descriptors,
     /// Bytes and headers of a handshake's head.
     Head,
     /// `--handshake-timeout`.
@@ -123,6 +140,12 @@ pub enum Limit {
     TextBytes,
     /// `--sends-per-second`.
     SendsPerSecond,
+    /// `--send-bytes-per-second`.
+    SendBytesPerSecond,
+    /// `--sends-per-second-per-address`.
+    SendsPerSecondPerAddress,
+    /// `--requests-per-second`.
+    RequestsPerSecond,
     /// `--rooms-per-connection`.
     RoomsPerConnection,
     /// `--rooms`.
@@ -141,9 +164,11 @@ pub enum Limit {
     SearchTime,
 }
 
-words! { Limit: Connections = "connections" Head = "head" HandshakeTimeout = "handshake_timeout"
-HelloTimeout = "hello_timeout" DeadAfter = "dead_after" StallTimeout = "stall_timeout"
-MessageTimeout = "message_timeout" MessageBytes = "message_bytes" Malformed = "malformed" TextBytes = "text_bytes"
-SendsPerSecond = "sends_per_second" RoomsPerConnection = "rooms_per_connection" Rooms = "rooms"
-HistoryRooms = "history_rooms" Replay = "replay" Unanswered = "unanswered" Unread = "unread" Typing = "typing"
-SearchTime = "search_time" }
+words! { Limit: Connections = "connections" ConnectionsPerAddress = "connections_per_address"
+ConnectsPerSecondPerAddress = "connects_per_second_per_address" Arrivals = "arrivals" Descriptors = "descriptors"
+Head = "head" HandshakeTimeout = "handshake_timeout" HelloTimeout = "hello_timeout" DeadAfter = "dead_after"
+StallTimeout = "stall_timeout" MessageTimeout = "message_timeout" MessageBytes = "message_bytes" Malformed = "malformed"
+TextBytes = "text_bytes" SendsPerSecond = "sends_per_second" SendBytesPerSecond = "send_bytes_per_second"
+SendsPerSecondPerAddress = "sends_per_second_per_address" RequestsPerSecond = "requests_per_second"
+RoomsPerConnection = "rooms_per_connection" Rooms = "rooms" HistoryRooms = "history_rooms" Replay = "replay"
+Unanswered = "unanswered" Unread = "unread" Typing = "typing" SearchTime = "search_time" }

@@ -89,6 +89,10 @@ impl Metrics {
             Refused::Full => Limit::Connections,
             Refused::TooSlow => Limit::HandshakeTimeout,
             Refused::TooBig => Limit::Head,
+            Refused::TooMany => Limit::ConnectionsPerAddress,
+            Refused::TooFast => Limit::ConnectsPerSecondPerAddress,
+            Refused::Overloaded => Limit::Arrivals,
+            Refused::NoDescriptor => Limit::Descriptors,
             _ => return,
         };
         self.hit(limit);
@@ -171,17 +175,6 @@ impl Metrics {
                     self.hit(Limit::Replay);
                 }
             }
-            _ => {}
-        }
-    }
-
-    /// The session decided to say this: some errors are limits of its own.
-    pub fn decided(&self, message: &ServerMessage) {
-        let ServerMessage::Error(error) = message else { return };
-        match error.code {
-            ErrorCode::RateLimited => self.hit(Limit::SendsPerSecond),
-            ErrorCode::TooBig => self.hit(Limit::TextBytes),
-            ErrorCode::RoomLimit => self.hit(Limit::RoomsPerConnection),
             _ => {}
         }
     }

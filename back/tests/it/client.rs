@@ -87,6 +87,18 @@ impl Client {
         }
     }
 
+    /// A connection whose proxy says that it comes from there.
+    pub async fn from_there(address: SocketAddr, there: &str, path: &str, subprotocol: Option<&str>) -> Self {
+        let mut request = format!("ws://localhost{path}").into_client_request().unwrap();
+        request.headers_mut().insert("X-Forwarded-For", there.parse().unwrap());
+        if let Some(name) = subprotocol {
+            request.headers_mut().insert("Sec-WebSocket-Protocol", name.parse().unwrap());
+        }
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (websocket, _) = timeout(DEADLINE, client_async(request, stream)).await.unwrap().unwrap();
+        Self { websocket }
+    }
+
     pub async fn open(address: SocketAddr, path: &str, subprotocol: Option<&str>) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         Self::over(stream, path, subprotocol).await
@@ -226,6 +238,11 @@ pub async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
 /// The request of the study notes, typed by hand: no Host, and the key of RFC 6455.
 pub const NOTES_REQUEST: &str = "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// That request as a proxy passes it on for somebody there.
+pub fn request_from(there: &str) -> String {
+    NOTES_REQUEST.replace("\r\n\r\n", &format!("\r\nX-Forwarded-For: {there}\r\n\r\n"))
+}
 
 /// A stream that has a WebSocket handshake behind it, for bytes that no library would send.
 pub async fn raw_websocket(address: SocketAddr, path: &str) -> TcpStream {

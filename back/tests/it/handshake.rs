@@ -152,7 +152,7 @@ async fn a_full_server_says_so_and_has_room_again_when_somebody_leaves() {
     let server = TestServer::with(&["--connections", "1"]);
     let first = raw_websocket(server.address, "/").await;
     let answer = raw(server.address, NOTES_REQUEST.as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: 5\r\n"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: "), "{answer}");
     drop(first);
     let again = async {
         while raw_status(server.address).await != "101" {

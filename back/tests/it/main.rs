@@ -11,6 +11,7 @@ mod drain;
 mod durable;
 mod handshake;
 mod heartbeat;
+mod limits;
 mod logs;
 mod moderation;
 #[path = "../../../shared/service/tests/support/openmetrics.rs"]

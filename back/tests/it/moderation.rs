@@ -3,7 +3,6 @@
 use std::{net::SocketAddr, path::Path, process::Command};
 
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 
 use crate::{
     client::{Client, End},
@@ -34,20 +33,8 @@ async fn moderator(address: SocketAddr, room: &str) -> Client {
     client
 }
 
-/// A `chat.v1` connection whose proxy says that it comes from there.
-async fn from_there(address: SocketAddr, there: &str, path: &str, subprotocol: Option<&str>) -> Client {
-    use tokio_tungstenite::{client_async, tungstenite::client::IntoClientRequest};
-    let mut request = format!("ws://localhost{path}").into_client_request().unwrap();
-    request.headers_mut().insert("X-Forwarded-For", there.parse().unwrap());
-    if let Some(name) = subprotocol {
-        request.headers_mut().insert("Sec-WebSocket-Protocol", name.parse().unwrap());
-    }
-    let (websocket, _) = client_async(request, TcpStream::connect(address).await.unwrap()).await.unwrap();
-    Client { websocket }
-}
-
 async fn knock(address: SocketAddr, there: &str, hello: &Value) -> (Client, Value) {
-    let mut client = from_there(address, there, "/", Some("chat.v1")).await;
+    let mut client = Client::from_there(address, there, "/", Some("chat.v1")).await;
     client.send(hello.clone()).await;
     let first = client.next().await;
     (client, first)
@@ -192,10 +179,10 @@ async fn an_address_is_shut_for_everybody_but_moderators() {
     let secret = json!({"type": "hello", "moderator": SECRET, "session": near_welcome["session"]});
     let (_, let_in) = knock(server.address, "203.0.113.9", &secret).await;
     assert_eq!((&let_in["type"], &let_in["moderator"]), (&json!("welcome"), &json!("mo")));
-    let mut plain = from_there(server.address, "203.0.113.9", "/rooms/dev", None).await;
+    let mut plain = Client::from_there(server.address, "203.0.113.9", "/rooms/dev", None).await;
     assert_eq!(plain.next().await["code"], "banned");
     assert_eq!(goodbye(&mut plain).await.1, 4003);
-    let mut echo = from_there(server.address, "203.0.113.9", "/echo", None).await;
+    let mut echo = Client::from_there(server.address, "203.0.113.9", "/echo", None).await;
     assert_eq!(echo.close_code().await, 4003);
 
     let ok = mo.ask(json!({"type": "pardon", "id": "2", "user": welcome["user"]})).await;
