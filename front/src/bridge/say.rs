@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     backoff::{Backoff, random},
     feed::{Feed, Stage, View},
-    told::{Told, error_of, overloaded, unavailable},
+    told::{Told, error_of, overloaded},
     upstream::{self, Heard, Hearing, Speaking},
 };
 use crate::dial::Back;
@@ -136,7 +136,7 @@ pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<Error
             // Nothing of it has left: there is no doubt about what was stored.
             Err(error) if !said => {
                 tracing::debug!(%error, "back cannot be reached");
-                return Err(unavailable());
+                return Err(error.problem());
             }
             Err(_) => {}
         }

@@ -10,13 +10,14 @@ use futures_util::{
     SinkExt, StreamExt,
     stream::{SplitSink, SplitStream},
 };
-use shared::{SUBPROTOCOL, limits};
+use shared::{ErrorBody, ErrorCode, SUBPROTOCOL, limits};
 use tokio::time::timeout;
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
+    tungstenite::{self, Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
 };
 
+use super::told::unavailable;
 use crate::dial::{Back, Duplex};
 
 /// Time for TCP, TLS and the handshake together.
@@ -48,9 +49,41 @@ pub(crate) enum Away {
     /// Nobody listens, or the stream broke.
     #[error("{0}")]
     Dial(#[from] std::io::Error),
+    /// There is no place just now, or none for this visitor.
+    #[error("refused with {status}")]
+    Refused {
+        /// 429 where it is the visitor's address, 503 where it is everybody.
+        status: u16,
+        /// When to come back, as far as that was said.
+        seconds: Option<u64>,
+    },
     /// Somebody answers, but not as a chat server.
     #[error("the handshake failed: {0}")]
     Handshake(#[from] Box<tokio_tungstenite::tungstenite::Error>),
+}
+
+impl Away {
+    fn of(error: tungstenite::Error) -> Self {
+        match &error {
+            tungstenite::Error::Http(answer) if matches!(answer.status().as_u16(), 429 | 503) => {
+                let after = answer.headers().get("Retry-After").and_then(|value| value.to_str().ok()?.parse().ok());
+                Self::Refused { status: answer.status().as_u16(), seconds: after }
+            }
+            _ => Self::Handshake(Box::new(error)),
+        }
+    }
+
+    /// What to tell whoever wanted something.
+    pub(crate) fn problem(&self) -> Box<ErrorBody> {
+        let Self::Refused { status, seconds } = self else { return unavailable() };
+        let (code, text) = if *status == 429 {
+            (ErrorCode::RateLimited, "the chat server takes no more connections from this address just now")
+        } else {
+            (ErrorCode::Overloaded, "the chat server takes no more connections just now")
+        };
+        let retry_ms = seconds.unwrap_or(1).saturating_mul(1_000);
+        Box::new(ErrorBody::new(code, text).retry_after_ms(retry_ms).hint("ask again after retry_after_ms"))
+    }
 }
 
 /// The connection cannot be written to any more.
@@ -80,7 +113,7 @@ pub(crate) struct Hearing(SplitStream<Socket>);
 pub(crate) async fn open(back: &Back, visitor: Option<IpAddr>) -> Result<(Speaking, Hearing), Away> {
     let opening = async {
         let stream = back.dial().await?;
-        let mut request = format!("{}/", back.url()).into_client_request().map_err(Box::new)?;
+        let mut request = format!("{}/", back.url()).into_client_request().map_err(Away::of)?;
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
         // As for connections that are passed on: a ban by address has to reach whoever comes this way.
         if let Some(address) = visitor.and_then(|visitor| HeaderValue::from_str(&visitor.to_string()).ok()) {
@@ -92,7 +125,7 @@ pub(crate) async fn open(back: &Back, visitor: Option<IpAddr>) -> Result<(Speaki
             .read_buffer_size(16 * 1024)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER);
-        let (socket, _) = client_async_with_config(request, stream, Some(config)).await.map_err(Box::new)?;
+        let (socket, _) = client_async_with_config(request, stream, Some(config)).await.map_err(Away::of)?;
         Ok(socket)
     };
     let (sink, stream) = timeout(OPENING, Box::pin(opening)).await.unwrap_or(Err(Away::TooLate))?.split();

@@ -189,3 +189,53 @@ async fn readers_who_do_not_read_cost_bounded_memory_and_delay_nobody() {
     assert!(grown < 64 * 1024 * 1024, "{} MiB for 100 readers", grown / 1024 / 1024);
     drop(deaf);
 }
+
+/// What one guest after the other gets who posts from there, each of them somebody new.
+async fn posts_from(house: &House, there: &str, count: usize) -> Vec<(u16, u64)> {
+    let mut answers = Vec::new();
+    for _ in 0..count {
+        let answer = house.ask("POST", "/api/rooms/dev/messages", &[("X-Forwarded-For", there)], "hello").await;
+        if answer.status != 201 {
+            assert_eq!(answer.problem(), (429, "rate_limited".to_owned()));
+            assert!(answer.json()["text"].as_str().unwrap().contains("address"), "{answer:?}");
+        }
+        answers.push((answer.status, answer.header("retry-after").parse().unwrap_or(0)));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn guests_who_post_share_the_rate_of_their_address() {
+    for flag in ["--sends-per-second-per-address", "--connects-per-second-per-address"] {
+        let house = House::with(&[flag, "1"], &[]);
+        let begun = Instant::now();
+        let answers = posts_from(&house, "203.0.113.9", 40).await;
+        let refused = answers.iter().filter(|(status, _)| *status == 429).count() as u64;
+        // A burst of 2 or 5, and one a second.
+        assert!(refused >= 40 - 6 - begun.elapsed().as_secs(), "{flag}: {refused} of 40 were refused");
+        assert!(answers.iter().all(|(status, after)| *status == 201 || (1..=5).contains(after)), "{answers:?}");
+        assert_eq!(posts_from(&house, "203.0.113.10", 1).await, [(201, 0)], "{flag}: somebody else");
+        // This machine has no address.
+        for _ in 0..40 {
+            house.say("dev", "x").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_over_http_is_a_connection_of_its_visitors_address() {
+    let house = House::with(&["--connections-per-address", "2"], &[]);
+    let begin = async |there: &str| house.ask("POST", "/api/sessions", &[("X-Forwarded-For", there)], "").await;
+    let one = begin("203.0.113.9").await;
+    assert_eq!((one.status, begin("203.0.113.9").await.status), (201, 201));
+    let refused = begin("203.0.113.9").await;
+    assert_eq!((refused.problem(), refused.header("retry-after")), ((429, "rate_limited".to_owned()), "10"));
+    assert_eq!(begin("203.0.113.10").await.status, 201);
+    let secret = format!("Bearer {}", one.json()["session"].as_str().unwrap());
+    assert_eq!(house.ask("DELETE", one.header("location"), &[("Authorization", &secret)], "").await.status, 204);
+    let begun = Instant::now();
+    while begin("203.0.113.9").await.status != 201 {
+        assert!(begun.elapsed() < DEADLINE, "the place stays taken");
+        sleep(Duration::from_millis(20)).await;
+    }
+}

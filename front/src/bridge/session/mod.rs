@@ -199,7 +199,7 @@ async fn greet(
 ) -> Result<(Speaking, Hearing, Bytes, Welcomed), Box<ErrorBody>> {
     let (mut speaking, mut hearing) = upstream::open(back, from).await.map_err(|error| {
         tracing::debug!(%error, "back cannot be reached");
-        unavailable()
+        error.problem()
     })?;
     speaking.say(hello).await.map_err(|_| unavailable())?;
     loop {
