@@ -138,7 +138,8 @@ pub fn room_name(room: u32) -> String {
     format!("bench{room:05}")
 }
 
-fn number_after(text: &[u8], word: &[u8]) -> Option<u64> {
+/// The number behind this.
+pub fn number_after(text: &[u8], word: &[u8]) -> Option<u64> {
     let at = text.windows(word.len()).position(|part| part == word)?;
     stamp::value(&text[at + word.len()..])
 }

@@ -1,4 +1,5 @@
-//! The driver of `scripts/bench`: arguments → rounds → report. It also serves as those peers that are written in Rust.
+//! The driver of `scripts/bench`: arguments → rounds → report. It also serves as those peers that are written in Rust, and
+//! drives `scripts/restart`.
 
 mod audience;
 mod chart;
@@ -14,6 +15,7 @@ mod peer;
 mod peers;
 mod reader;
 mod report;
+mod restart;
 mod rounds;
 mod scenarios;
 mod server;
@@ -33,6 +35,7 @@ use peer::Peer;
 fn main() -> ExitCode {
     let done = match Task::from_process() {
         Task::Run(options) => rounds::run(&options),
+        Task::Restart(options) => restart::run(&options),
         Task::Serve(peer, port) => serve(peer, port).map(|()| true),
     };
     match done {

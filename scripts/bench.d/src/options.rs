@@ -1,4 +1,4 @@
-//! The command line. The only place here that knows clap.
+//! The command line. The only place here that knows clap, with the options of `restart`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     peer::Peer,
+    restart::RestartOptions,
     scenarios::{Scenario, Size, readers},
     stamp,
 };
@@ -22,6 +23,8 @@ struct Line {
 enum Word {
     /// Measure
     Run(Box<Options>),
+    /// Stop and kill the server under a crowd; for scripts/restart
+    Restart(RestartOptions),
     /// Serve as a peer until killed
     Serve {
         /// Which one
@@ -135,6 +138,8 @@ impl Options {
 pub enum Task {
     /// Measure.
     Run(Box<Options>),
+    /// Stop and kill the server under a crowd.
+    Restart(RestartOptions),
     /// Be a peer.
     Serve(Peer, u16),
 }
@@ -144,6 +149,7 @@ impl Task {
     pub fn from_process() -> Self {
         match Line::parse().task {
             Word::Run(options) => Self::Run(options),
+            Word::Restart(options) => Self::Restart(options),
             Word::Serve { peer, port } => Self::Serve(peer, port),
         }
     }
