@@ -97,6 +97,11 @@ struct Args {
     #[arg(long, env = "BACK_ROOMS", default_value_t = 100_000, value_name = "N")]
     rooms: usize,
 
+    /// Sessions that are known for an hour after their last connection: what they are called, and how much they may
+    /// still send. Others are asked of history
+    #[arg(long, env = "BACK_SESSIONS", default_value_t = 100_000, value_name = "N")]
+    sessions: usize,
+
     /// Origin of pages that may connect, as in https://chat.example.org; may be given several times. Loopback pages may
     /// always
     #[arg(long, env = "BACK_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
@@ -433,6 +438,7 @@ impl From<Args> for Config {
             },
             hub: HubLimits {
                 rooms: none_is_all(args.rooms),
+                sessions: args.sessions,
                 log_bytes: none_is_all(args.logs_mib).saturating_mul(1 << 20),
                 rest: Duration::from_millis(args.rest_ms),
                 presence: PresenceTimes { interval: args.presence_interval, grace: args.presence_grace },

@@ -59,7 +59,7 @@ impl Crowd {
         let presence = PresenceTimes { interval: hour, grace: hour };
         let hub = Arc::new(Hub::new(
             history,
-            HubLimits { rooms: 1, log_bytes: usize::MAX, rest: Duration::from_millis(5), presence },
+            HubLimits { rooms: 1, sessions: 0, log_bytes: usize::MAX, rest: Duration::from_millis(5), presence },
             Arc::new(Metrics::default()),
         ));
         let mut crowd =

@@ -80,6 +80,8 @@ pub struct Receipt {
 pub struct HubLimits {
     /// Rooms in memory, with people in them or with news to tell.
     pub rooms: usize,
+    /// Sessions without a connection that are known without asking history.
+    pub sessions: usize,
     /// Bytes of all rooms' logs together.
     pub log_bytes: usize,
     /// The longest rest of a busy room between two sweeps.
@@ -113,7 +115,7 @@ pub struct Membership {
 impl Hub {
     /// An empty hub over a history.
     pub fn new(history: History, limits: HubLimits, metrics: Arc<Metrics>) -> Self {
-        let people = Arc::new(People::new(Arc::clone(&metrics)));
+        let people = Arc::new(People::new(Arc::clone(&metrics), limits.sessions));
         Self {
             history,
             limits,

@@ -21,15 +21,14 @@ use crate::{
 /// A session without a connection is known for so long without asking history: its last name, and what it may send.
 const SESSION_KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// Sessions without a connection that are known so at most.
-const SESSIONS_KEPT: usize = 100_000;
-
 /// Addresses that one ban shuts out at most.
 const ADDRESSES: usize = 8;
 
 /// The registry.
 pub struct People {
     metrics: Arc<Metrics>,
+    /// Sessions without a connection that are known at most.
+    sessions_kept: usize,
     next: AtomicU64,
     connections: Mutex<HashMap<u64, Connected>>,
     sessions: Mutex<HashMap<UserId, Session>>,
@@ -78,9 +77,15 @@ pub struct Registration {
 }
 
 impl People {
-    /// Nobody yet.
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, next: AtomicU64::new(0), connections: Mutex::default(), sessions: Mutex::default() }
+    /// Nobody yet. So many sessions are known without asking history once they have no connection.
+    pub(super) fn new(metrics: Arc<Metrics>, sessions_kept: usize) -> Self {
+        Self {
+            metrics,
+            sessions_kept,
+            next: AtomicU64::new(0),
+            connections: Mutex::default(),
+            sessions: Mutex::default(),
+        }
     }
 
     /// A number for a new connection; none is used twice while the process runs.
@@ -179,9 +184,9 @@ impl People {
         let old = |session: &Session| session.held.as_ref().err().map(|since| now.saturating_duration_since(*since));
         sessions.retain(|_, session| old(session).is_none_or(|age| age < SESSION_KEPT));
         let mut ages: Vec<Duration> = sessions.values().filter_map(old).collect();
-        if ages.len() > SESSIONS_KEPT {
+        if ages.len() > self.sessions_kept {
             ages.sort_unstable();
-            let limit = ages[SESSIONS_KEPT];
+            let limit = ages[self.sessions_kept];
             sessions.retain(|_, session| old(session).is_none_or(|age| age < limit));
         }
     }

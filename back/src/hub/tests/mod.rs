@@ -3,6 +3,7 @@
 mod counting;
 mod looks;
 mod model;
+mod people;
 mod script;
 mod storm;
 mod sweeps;
@@ -48,7 +49,7 @@ impl Yard {
         let stopper = writer.start(&mut tasks);
         let hub = Arc::new(Hub::new(
             history,
-            HubLimits { rooms: 10, log_bytes: 0, rest: Duration::from_millis(5), presence },
+            HubLimits { rooms: 10, sessions: 2, log_bytes: 0, rest: Duration::from_millis(5), presence },
             Arc::default(),
         ));
         Self { hub, store, follow, _writer: (stopper, tasks) }
