@@ -10,8 +10,8 @@ import { t } from './words.js';
 /** How much to ask for. Very long messages do not fit into a page: then few, so that the one in the middle comes. */
 const AROUND = [50, 4];
 const MARKED_MS = 4_000;
-/** Frames in which a browser may still take the focus away because the address has changed: Chromium does in the second. */
-const FRAMES = 3;
+/** In this time a browser may still take the focus away because the address has changed: Chromium does, in a later frame. */
+const HELD_MS = 1_000;
 
 /** The address of a message. @param {number} seq */
 export const linkTo = (seq) => `${location.origin}${location.pathname}#m${seq}`;
@@ -28,6 +28,8 @@ export const linkTo = (seq) => `${location.origin}${location.pathname}#m${seq}`;
  */
 export function createJump({ room, timeline, request, list, scroll, focus, onChange }) {
   let wanted = 0;
+  /** @type {HTMLElement | undefined} Where this led last. */
+  let shown;
 
   /** @param {number} seq @returns {Promise<any>} The message, when the server has it and the timeline now too. */
   async function load(seq) {
@@ -62,11 +64,11 @@ export function createJump({ room, timeline, request, list, scroll, focus, onCha
     onChange();
   }
 
-  /** Gives the focus back that nobody else has taken. @param {HTMLElement} row @param {number} frames */
-  function hold(row, frames) {
-    if (!frames || !row.isConnected) return;
+  /** Gives the focus back that nobody else has taken. @param {HTMLElement} row @param {number} until */
+  function hold(row, until) {
+    if (row !== shown || !row.isConnected) return;
     if (document.activeElement === document.body) focus(row);
-    requestAnimationFrame(() => hold(row, frames - 1));
+    if (performance.now() < until) requestAnimationFrame(() => hold(row, until));
   }
 
   function byAddress() {
@@ -102,7 +104,8 @@ export function createJump({ room, timeline, request, list, scroll, focus, onCha
       wanted = 0;
       scroll.show(row);
       focus(row);
-      hold(row, FRAMES);
+      shown = row;
+      hold(row, performance.now() + HELD_MS);
       row.classList.add('found');
       setTimeout(() => row.classList.remove('found'), MARKED_MS);
     },
