@@ -1,6 +1,7 @@
 // What one can do with messages: answer, edit, take back, pass on. Each becomes an entry of the outbox, so that none of it
 // is lost with the link.
 
+import { lineOf } from './commands.js';
 import { confirm } from './confirm.js';
 import { el } from './dom.js';
 import { linkTo } from './jump.js';
@@ -81,7 +82,7 @@ export function createActing({ timeline, outbox, me, about, hint, note, onWritte
       if (edits) return about.edit({ epoch: within, seq, name, text: said }, text);
       about.endEdit();
       if (reply_to) about.reply({ epoch: within, seq, name, text: said });
-      takeText(text);
+      takeText(lineOf(text));
     },
   };
 }

@@ -3,6 +3,9 @@
 
 import { keysOf } from './keys.js';
 
+/** What to write in the box to say this. @param {string} text */
+export const lineOf = (text) => (text.startsWith('/') && !/^\/me\s/.test(text) ? `/${text}` : text);
+
 export const COMMANDS = ['help', 'name', 'join', 'leave', 'me', 'who', 'topic', 'clear', 'search', 'moderator'];
 
 /**

@@ -381,6 +381,10 @@ byId('moderator-list').addEventListener('click', sanction.list);
   setTimeout(atMidnight, new Date().setHours(24, 0, 1, 0) - Date.now());
 })();
 createTheme();
+// Another language is the same page, at the same message.
+for (const link of document.querySelectorAll('a[hreflang]')) {
+  link.addEventListener('click', () => (/** @type {HTMLAnchorElement} */ (link).hash = location.hash));
+}
 createDrawers([
   { button: 'open-rooms', side: 'rooms-side' },
   { button: 'open-people', side: 'people-side' },

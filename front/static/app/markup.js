@@ -2,6 +2,7 @@
 // it is read. Every text is read in one pass, and nothing nests without end.
 
 import { readLine } from './markup/inline.js';
+import { folded } from './markup/names.js';
 
 /**
  * @typedef {import('./markup/inline.js').Inline} Inline
@@ -152,9 +153,6 @@ export function calls(text, name) {
   const wanted = folded(name);
   return callIn(parse(text.normalize('NFC'), { people: { has: (word) => folded(word) === wanted } }));
 }
-
-/** @param {string} name */
-const folded = (name) => name.normalize('NFC').toLowerCase();
 
 /** @param {any} piece A block, something in a line, or a list of them. @returns {boolean} */
 function callIn(piece) {

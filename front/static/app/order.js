@@ -37,7 +37,7 @@ export function createOrder({ room, request, state, onMute }) {
 
   /** @param {{ topic: string, slow: number, mute: Mute | null, moderator: string }} now */
   function draw({ topic, slow, mute, moderator }) {
-    byId('topic').textContent = topic;
+    byId('topic').textContent = topic || (moderator && t('topic_none'));
     byId('order').hidden = !topic && !moderator;
     byId('change-order').hidden = !moderator;
     const lines = [mute && muteInWords(mute), slow > 0 && t('slowed', { time: inWords(slow) })];

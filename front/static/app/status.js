@@ -68,6 +68,7 @@ export function createStatus({ onRetry }) {
   function draw() {
     if (!link) return;
     status.dataset.state = link.phase;
+    status.classList.toggle('news', news !== '');
     set('status', word());
 
     const { stop, retryAt, failures, way } = link;

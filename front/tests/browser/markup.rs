@@ -171,7 +171,7 @@ async fn no_text_takes_longer_than_its_length() {
 async fn a_message_is_drawn_as_it_is_marked_and_copied_as_it_reads() {
     let yard = Yard::open().await;
     let tab = yard.join("Ada", "dev").await;
-    let text = "**bold** https://example.com/a, #마당에서\n- one\n- two\n```\nlet x = 1;\nx\n```\n@Ada @Bo <b>not</b>";
+    let text = "**bold** https://example.com/a, #마당에서\n- one\n- two\n```\nlet x = 1;\nx\n```\n@ada @Bo <b>not</b>";
     post(&tab, text).await;
     tab.until("it is shown", "document.querySelector('.text pre') !== null").await;
     let all = "[...document.querySelectorAll('.text *')].map((node) => node.localName).join(' ')";
@@ -182,7 +182,7 @@ async fn a_message_is_drawn_as_it_is_marked_and_copied_as_it_reads() {
     let copied = "(getSelection().selectAllChildren(document.querySelector('.text')), getSelection().toString())";
     assert_eq!(
         tab.eval(copied).await,
-        "bold https://example.com/a, #마당에서\n• one\n• two\nlet x = 1;\nx\n@Ada @Bo <b>not</b>"
+        "bold https://example.com/a, #마당에서\n• one\n• two\nlet x = 1;\nx\n@ada @Bo <b>not</b>"
     );
     // Whoever comes can be called from now on, and what called them before is shown so.
     let _bo = yard.join("Bo", "dev").await;

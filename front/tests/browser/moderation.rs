@@ -51,6 +51,9 @@ async fn a_moderators_secret_is_no_message_and_lasts_over_a_reload() {
     mo.reload().await;
     mo.until("she still is", "document.querySelector('#moderator-head').textContent === 'Moderator: mo'").await;
     mo.until("she may act", "document.querySelectorAll('#people .moderate').length === 1").await;
+    let order = "[document.querySelector('#order').hidden, document.querySelector('#topic').textContent].join()";
+    assert_eq!(mo.eval(order).await, "false,This room has no topic.", "she may set one");
+    assert_eq!(kim.eval(order).await, "true,");
     kim.say("/moderator BBBBBBBBBBBBBBBBBBBBBB").await;
     let problem = "document.querySelector('#alarm').textContent";
     kim.until("he is none", &format!("{problem}.includes('no moderator')")).await;

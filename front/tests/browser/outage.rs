@@ -159,7 +159,12 @@ async fn a_link_that_is_down_is_told_counted_and_moves_nothing() {
     a.until("it is told", "document.querySelector('#banner').hidden === false").await;
     a.until("it counts down", "told.some(({ said }) => said === 'Retrying in 4 s')").await;
     b.say_all((121..=127).map(|n| n.to_string())).await;
+    // Half a minute, as in a tunnel; the pauses get longer, and chance need not make them the longest.
     a.until("it counts down to the next attempt", "told.at(-1).said === 'Retrying in 1 s'").await;
+    a.eval("(Math.random = () => 0.2, true)").await;
+    a.until("a while", "performance.now() - cut > 15_000").await;
+    a.until("half a minute", "performance.now() - cut > 30_000").await;
+    a.until("it still counts down", "told.at(-1).said === 'Retrying in 1 s'").await;
     wire.mend();
     a.until_said("127").await;
     a.until(

@@ -246,6 +246,9 @@ async fn a_link_leads_to_its_message_however_far_it_is() {
     a.act(220, "link").await;
     a.until_reads("#hint", "Link copied").await;
     assert_eq!(a.promise("navigator.clipboard.readText()").await, json!(yard.page("/r/dev#m220")));
+    // Another language is the same place.
+    a.eval("document.querySelector('a[hreflang=ko]').click()").await;
+    a.until("the same place in Korean", "document.documentElement.lang === 'ko' && location.hash === '#m9999'").await;
 }
 
 #[tokio::test]
@@ -497,6 +500,8 @@ const RULES: &[&str] = &[
     r"import('/static/app/commands.js').then(({ read }) => JSON.stringify(['hi', '//x', ' /moderator S', '/', '/ a', '/ME waves\nhi', '/ㅗ디ㅔ', '/usr/bin', 'a /help']
         .map(read)) === JSON.stringify([{ text: 'hi' }, { text: '/x' }, { command: 'moderator', rest: 'S' }, { text: '/' }, { text: '/ a' }, { command: 'me', rest: 'waves\nhi' },
         { command: 'help', rest: '' }, { unknown: '/usr/bin' }, { text: 'a /help' }]))",
+    r"import('/static/app/commands.js').then(({ lineOf, read }) => ['hi', '/shrug', '//x', '/', '/help'].every((text) => read(lineOf(text)).text === text)
+        && lineOf('/me waves') === '/me waves')",
     // What Tab finds: syllables in the making, letters alone, keys; each once, the literal ones first.
     r"import('/static/app/completion.js').then(({ complete }) => {
         const known = { names: ['기민', '김민수', 'Ada', 'Ada'], rooms: ['dev'], commands: ['help'] };

@@ -3,6 +3,7 @@
 import { el } from '../dom.js';
 import { parse } from '../markup.js';
 import { addressOf } from '../rooms.js';
+import { folded } from './names.js';
 
 /** @typedef {import('./inline.js').Inline} Inline */
 
@@ -61,7 +62,7 @@ function drawLine(pieces, me) {
       case 'room':
         return el('a', { href: addressOf(piece.room) }, piece.text);
       case 'mention':
-        return el(piece.name === me ? 'mark' : 'b', { class: 'mention' }, piece.text);
+        return el(me && folded(piece.name) === folded(me) ? 'mark' : 'b', { class: 'mention' }, piece.text);
       default:
         return el(piece.kind, {}, ...drawLine(piece.inside, me));
     }

@@ -12,6 +12,9 @@ const LETTER = /[\p{L}\p{M}\p{N}]/u;
 /** Particles that hardly end a word of their own. */
 const CERTAIN = /(?<=.)(?:에서[는도만]?|에는|에도|으로|까지|부터|를)$/;
 
+/** A name as it is compared: in large letters or small, composed or not. @param {string} name */
+export const folded = (name) => name.normalize('NFC').toLowerCase();
+
 /**
  * @param {string} line
  * @param {number} at
