@@ -147,7 +147,7 @@ pub struct Soak {
 /// Who takes part in a soak, and what is compared.
 const SOAK: &str = "\
 The people of a round talk and listen by every way in, without faults, and beside them people come who were never here before,
-go into one of 200 rooms, say something, and leave with a goodbye, with a reset or without a word. History keeps 500 messages
+go into one of 30 rooms, say something, and leave with a goodbye, with a reset or without a word. History keeps 100 messages
 of a room and 1,000 names, and 1,000 sessions are known without a connection, so that what is bounded is full before it is
 measured. A line is laid through the memory of both programs; and when all have left, descriptors and gauges must be what they
 were when nobody had been there but for a moment.";

@@ -103,7 +103,7 @@ impl House {
     async fn open(abilities: &Abilities, folder: &Path) -> anyhow::Result<Self> {
         let data = folder.join("data");
         let data = data.to_str().context("a folder with a strange name")?;
-        let flags = ["--data", data, "--sends-per-second", "0", "--history-messages", "500", "--history-names", "1000"];
+        let flags = ["--data", data, "--sends-per-second", "0", "--history-messages", "100", "--history-names", "1000"];
         let flags = [&flags[..], &["--logs-mib", "16", "--sessions", "1000"]].concat();
         let back = Watched::start("back", &abilities.back, folder, &flags).await?;
         let to = format!("ws://{}", back.program.address());

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Rooms that only they go to.
-const SIDE_ROOMS: u64 = 200;
+const SIDE_ROOMS: u64 = 30;
 
 /// Where the servers are.
 #[derive(Debug, Clone, Copy)]
