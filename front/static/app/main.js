@@ -24,7 +24,6 @@ import { createRooms } from './rooms.js';
 import { reasonOf } from './reasons.js';
 import { Roster } from './roster.js';
 import { makeRows } from './rows.js';
-import { createSanction } from './sanction.js';
 import { createScroll } from './scroll.js';
 import { createSender } from './sender.js';
 import { claim, keep, rememberedName, rememberName } from './session.js';
@@ -124,7 +123,11 @@ const moderator = createModerator({
   onChange: (name) => store.set({ moderator: name }),
   onLeave: () => connection.restart(),
 });
-const sanction = createSanction({ room, request });
+/** What moderators do comes when they do it. @param {'open' | 'list'} what @returns {(...of: any[]) => void} */
+const sanction = (what) => (...of) => {
+  const coming = import('./sanction.js').then(({ createSanction }) => createSanction({ room, request })[what](...of));
+  coming.catch(() => alarm(t('lost')));
+};
 const order = createOrder({ room, request, state: store.get, onMute: (mute) => store.set({ mute }) });
 const past = createPast({ room, timeline, request: connection.request, onChange: changed });
 const crowd = createCrowd({
@@ -188,7 +191,7 @@ const writing = createWriting({
       key: 'moderate',
       label: () => t('moderate_short'),
       when: ({ user, epoch }) => Boolean(store.get().moderator) && user !== store.get().me.user && epoch === timeline.epoch,
-      run: (item) => sanction.open(item, item),
+      run: (item) => sanction('open')(item, item),
     },
   ],
   onWritten() {
@@ -360,7 +363,7 @@ store.watch(['revision', 'me', 'inside', 'waitUntil', 'day', 'line'], ({ me, ins
 store.watch(['revision', 'synced'], ({ synced }) => {
   showEmpty(synced && !timeline.items.length && !timeline.hasOlder && !outbox.entries.length);
 });
-store.watch(['roster', 'me', 'moderator'], ({ me, moderator: is }) => drawPeople(roster, me.user, is ? sanction.open : null));
+store.watch(['roster', 'me', 'moderator'], ({ me, moderator: is }) => drawPeople(roster, me.user, is ? sanction('open') : null));
 store.watch(['topic', 'slow', 'mute', 'moderator'], order.draw);
 store.watch(['roster', 'me'], ({ me }) => {
   if (people.meet([...roster.people.values(), me.name].filter(Boolean))) changed();
@@ -374,7 +377,7 @@ store.watch(['me'], ({ me }) => {
 });
 
 byId('older').addEventListener('click', past.older);
-byId('moderator-list').addEventListener('click', sanction.list);
+byId('moderator-list').addEventListener('click', sanction('list'));
 // "Today" is not today for ever.
 (function atMidnight() {
   store.set({ day: dayOf(Date.now()) });

@@ -1,10 +1,8 @@
 // What moderators set of this room, and what they forbid its reader: the topic below the room's name, and a line beside
 // the box for its pace and for a mute.
 
-import { byId, el } from './dom.js';
-import { choice, field, openForm } from './form.js';
-import { slow, topic } from './orders.js';
-import { trying } from './sanction.js';
+import { alarm } from './alarm.js';
+import { byId } from './dom.js';
 import { dayAndTime } from './time.js';
 import { t } from './words.js';
 
@@ -14,7 +12,7 @@ const LONGEST_MS = 2 ** 31 - 1;
 /** @typedef {{ until: number, reason?: string, by: string }} Mute */
 
 /** Seconds in words. @param {number} seconds */
-function inWords(seconds) {
+export function inWords(seconds) {
   if (seconds % 3_600 === 0) return t('for_hours', { n: seconds / 3_600 });
   return seconds % 60 === 0 ? t('for_minutes', { n: seconds / 60 }) : t('for_seconds', { n: seconds });
 }
@@ -47,22 +45,8 @@ export function createOrder({ room, request, state, onMute }) {
   }
 
   byId('change-order').addEventListener('click', () => {
-    const before = state();
-    const words = /** @type {HTMLInputElement} */ (el('input', { maxlength: 200, autocomplete: 'off', value: before.topic }));
-    const seconds = [0, 5, 10, 30, 60, 300, 900, 3_600, 21_600];
-    if (!seconds.includes(before.slow)) seconds.push(before.slow);
-    const paces = seconds.map((n) => /** @type {[number, string]} */ ([n, n ? inWords(n) : t('slow_off')]));
-    const pace = /** @type {HTMLSelectElement} */ (choice(paces, before.slow));
-    openForm({
-      title: t('change_order', { room: `#${room}` }),
-      fields: [field(t('topic'), words), field(t('slow'), pace, el('small', {}, t('slow_hint')))],
-      action: t('do_it'),
-      run: () =>
-        trying(async () => {
-          if (words.value.trim() !== before.topic) await request(topic(room, words.value));
-          if (Number(pace.value) !== before.slow) await request(slow(room, Number(pace.value)));
-        }),
-    });
+    const opening = import('./reorder.js').then(({ openReorder }) => openReorder({ room, request, before: state() }));
+    opening.catch(() => alarm(t('lost')));
   });
 
   return {

@@ -2,8 +2,11 @@
 
 import { byId, el, tint } from './dom.js';
 import { page } from './page.js';
-import { moderateButton } from './sanction.js';
 import { t } from './words.js';
+
+/** @param {string} name @param {() => void} onclick */
+const moderateButton = (name, onclick) =>
+  el('button', { type: 'button', class: 'moderate', 'aria-label': t('moderate', { name }), title: t('moderate', { name }), onclick }, '⋯');
 
 /**
  * @param {import('./roster.js').Roster} roster

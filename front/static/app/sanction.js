@@ -1,12 +1,12 @@
-// What a moderator does about somebody, or about something that they said; and what is in force, to be lifted.
+// What a moderator does about somebody, or about something that they said; and what is in force, to be lifted. It comes
+// when it is wanted.
 
 import { alarm } from './alarm.js';
-import { Refused } from './connection.js';
 import { el } from './dom.js';
 import { choice, field, openForm } from './form.js';
 import { ban, kick, mute, pardon, remove, sanctions } from './orders.js';
-import { reasonOf } from './reasons.js';
 import { dayAndTime } from './time.js';
+import { trying } from './trying.js';
 import { t } from './words.js';
 
 const HOUR = 3_600;
@@ -22,20 +22,6 @@ const times = () => [
   [7 * 24 * HOUR, t('for_days', { n: 7 })],
   [30 * 24 * HOUR, t('for_days', { n: 30 })],
 ];
-
-/** @param {string} name @param {() => void} onclick */
-export const moderateButton = (name, onclick) =>
-  el('button', { type: 'button', class: 'moderate', 'aria-label': t('moderate', { name }), title: t('moderate', { name }), onclick }, '⋯');
-
-/** Asks, and says why it was refused. @param {() => Promise<void>} run @returns {Promise<string>} */
-export async function trying(run) {
-  try {
-    await run();
-    return '';
-  } catch (why) {
-    return why instanceof Refused ? reasonOf(why.body) : t('lost');
-  }
-}
 
 /**
  * @param {object} options

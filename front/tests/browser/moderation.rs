@@ -151,6 +151,7 @@ async fn topic_pace_and_mutes_are_shown() {
     )
     .await;
     mo.click("#change-order").await;
+    mo.until_there("dialog.form select").await;
     mo.eval("document.querySelector('dialog.form select').value = '0'").await;
     mo.click("dialog.form button.primary").await;
     kim.until("as fast as ever", "document.querySelector('#pace').textContent === ''").await;

@@ -48,7 +48,8 @@ async fn two_hundred_messages_move_nothing_and_are_counted() {
 
 #[tokio::test]
 async fn five_thousand_messages_are_paged_through_with_few_rows_and_no_movement() {
-    let (yard, _wire) = Yard::open_over_a_wire(&["--sends-per-second", "0"]).await;
+    // The other one only speaks before and after, and paging takes its time.
+    let (yard, _wire) = Yard::open_over_a_wire(&["--sends-per-second", "0", "--dead-after", "600"]).await;
     let mut other = yard.client("dev").await;
     let text = |n: u64| if n.is_multiple_of(7) { format!("{n} {}", "wide ".repeat(80)) } else { n.to_string() };
     other.say_all((1..=5_000).map(text)).await;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{complaints, process::Process};
-use fantoccini::{Client, ClientBuilder, Locator, key::Key, wd::WindowHandle};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, key::Key, wd::WindowHandle};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
@@ -157,8 +157,7 @@ impl Tab {
     }
 
     pub(crate) async fn click(&self, selector: &str) {
-        let element = self.front().await.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await;
-        element.expect(selector).click().await.expect(selector);
+        self.until_there(selector).await.click().await.expect(selector);
     }
 
     /// Clicks once on what may not be there, or not any more.
@@ -167,9 +166,14 @@ impl Tab {
         element.click().await.map_err(|why| why.to_string())
     }
 
+    /// What comes on need is there a moment later.
+    pub(crate) async fn until_there(&self, selector: &str) -> Element {
+        self.front().await.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await.expect(selector)
+    }
+
     /// Replaces what stands in a field.
     pub(crate) async fn fill(&self, selector: &str, text: &str) {
-        let field = self.front().await.find(Locator::Css(selector)).await.expect(selector);
+        let field = self.until_there(selector).await;
         field.clear().await.expect(selector);
         field.send_keys(text).await.expect(selector);
     }
