@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use service::visitors::{Allowed, Turned, Visitors};
+use service::{
+    live::Live,
+    visitors::{Allowed, Turned, Visitors},
+};
 use shared::{Address, TrustedProxies};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -26,7 +29,7 @@ const PLACE_SECONDS: u64 = 10;
 pub struct Admission {
     seats: Arc<Semaphore>,
     addresses: Arc<Visitors<Address>>,
-    trusted: TrustedProxies,
+    trusted: Live<TrustedProxies>,
     arrivals: Arc<Arrivals>,
     spread: Spread,
 }
@@ -64,7 +67,7 @@ impl Spread {
 
 impl Admission {
     /// Nobody is in, and so many may be. A proxy that is `trusted` is not counted itself, only those it names.
-    pub fn new(connections: usize, allowed: Allowed, trusted: TrustedProxies, arrivals: Arc<Arrivals>) -> Self {
+    pub fn new(connections: usize, allowed: Allowed, trusted: Live<TrustedProxies>, arrivals: Arc<Arrivals>) -> Self {
         Self {
             seats: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
             addresses: Visitors::new(allowed),
@@ -75,8 +78,8 @@ impl Admission {
     }
 
     /// Proxies whose word about an address counts.
-    pub fn trusted(&self) -> &TrustedProxies {
-        &self.trusted
+    pub fn trusted(&self) -> Arc<TrustedProxies> {
+        self.trusted.now()
     }
 
     /// A place for somebody who has just connected, before a byte of theirs is read.
@@ -115,7 +118,7 @@ impl Admission {
 
     fn visit(&self, client: IpAddr, now: Instant) -> Result<Option<Arc<Visit>>, NotNow> {
         // This machine, and whoever may speak for others: they may be everybody.
-        let Some(address) = Address::of(client).filter(|_| !self.trusted.trusts(client)) else { return Ok(None) };
+        let Some(address) = Address::of(client).filter(|_| !self.trusted.now().trusts(client)) else { return Ok(None) };
         let turned = match self.addresses.come(address, now) {
             Ok(visit) => return Ok(Some(Arc::new(visit))),
             Err(turned) => turned,
@@ -177,7 +180,7 @@ mod tests {
             acts_per_second: 0,
             acts_burst: 0,
         };
-        Admission::new(connections, allowed, "127.0.0.0/8,::1,10.0.0.1".parse().unwrap(), Arrivals::new(1))
+        Admission::new(connections, allowed, Live::new("127.0.0.0/8,::1,10.0.0.1".parse().unwrap()), Arrivals::new(1))
     }
 
     fn ip(text: &str) -> IpAddr {

@@ -8,7 +8,12 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
-use service::{log, ops, tls::Files, visitors::Allowed};
+use service::{
+    log, ops,
+    settings::{self, Standing},
+    tls::{Certificate, Files},
+    visitors::Allowed,
+};
 use shared::{Name, RoomName, TrustedProxies, forwarded, limits, origin::AllowedOrigin};
 
 use crate::{
@@ -270,8 +275,8 @@ enum FormatArg {
 /// What the process is to do.
 #[derive(Debug, Clone)]
 pub enum Task {
-    /// Run the server.
-    Serve(Box<Config>),
+    /// Run the server, with what may be read again while it runs.
+    Serve(Box<Config>, Box<Standing>),
     /// Copy the history in `data` to `file`.
     Backup {
         /// The data directory.
@@ -315,17 +320,16 @@ pub enum Task {
 }
 
 impl Task {
-    /// Reads the process's arguments and environment; ends the process with a message when they make no sense, or were
-    /// a call for help.
+    /// Reads the process's arguments, its environment and the file that they name; ends the process with a message when
+    /// they make no sense, or were a call for something that needs no server.
     pub fn from_process() -> Self {
-        Args::parse().into()
+        let (args, standing) = settings::from_process::<Args>(|args| Config::from(args).check());
+        Self::of(args, standing)
     }
-}
 
-impl From<Args> for Task {
-    fn from(mut args: Args) -> Self {
+    fn of(mut args: Args, standing: Standing) -> Self {
         match args.tool.take() {
-            None => Self::Serve(Box::new(args.into())),
+            None => Self::Serve(Box::new(args.into()), Box::new(standing)),
             Some(ToolArgs::Backup { file }) => Self::Backup { data: args.data, file },
             Some(ToolArgs::Export { room, format }) => {
                 let format = match format {
@@ -413,6 +417,18 @@ impl Config {
         let args = std::iter::once("back").chain(args.iter().copied());
         Args::try_parse_from(args).map(Self::from).map_err(|error| error.to_string())
     }
+
+    /// Reads the process's settings again; nothing when they make no sense. What of them may be taken while the server
+    /// runs is for [`crate::Access::set`], and the log says what else has changed.
+    pub fn again(standing: &mut Standing) -> Option<Self> {
+        standing.again::<Args>(LIVE).map(Self::from)
+    }
+
+    /// Whether what the settings name makes sense too.
+    fn check(self) -> Result<(), String> {
+        log::check(&self.log).map_err(|error| format!("--log {}: {error}", self.log))?;
+        self.tls.map(Certificate::open).transpose().map(drop).map_err(|error| format!("no TLS: {error}"))
+    }
 }
 
 impl From<Args> for Config {
@@ -481,6 +497,9 @@ impl From<Args> for Config {
         }
     }
 }
+
+/// What may change while the server runs: the words of [`crate::Access`].
+const LIVE: &[&str] = &["allow-origin", "trusted-proxy", "moderator"];
 
 /// Where health and metrics are answered unless an operator says something else.
 pub const OPS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3001);

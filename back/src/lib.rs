@@ -3,6 +3,7 @@
 //! A message's way: [`listener`] → [`handshake`] → [`connection`] → [`session`] decides, [`conversation`] carries out →
 //! [`history`] numbers → [`hub`] hands it to everybody. `docs/architecture.md` draws it.
 
+pub mod access;
 pub mod admission;
 pub mod config;
 pub mod connection;
@@ -39,6 +40,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use access::Access;
 use admission::{Admission, Arrivals};
 use config::{Config, HistoryKind};
 use conversation::Yard;
@@ -67,6 +69,7 @@ pub struct Server {
     writer: Writer<Receipt>,
     follow: Follow<Receipt>,
     certificate: Option<Certificate>,
+    access: Access,
 }
 
 /// Why there is no server.
@@ -104,12 +107,18 @@ impl Server {
         let writer = writer.counted(Arc::clone(&metrics));
         let hub = Arc::new(Hub::new(history, config.hub, metrics));
         hub.law().load(sanctions);
-        Ok(Self { config, hub, writer, follow, certificate })
+        let access = Access::new(&config);
+        Ok(Self { config, hub, writer, follow, certificate, access })
     }
 
     /// The certificate, for whoever wants it read anew; `None` without TLS.
     pub fn certificate(&self) -> Option<Certificate> {
         self.certificate.clone()
+    }
+
+    /// What of the settings may change while the server runs.
+    pub fn access(&self) -> Access {
+        self.access.clone()
     }
 
     /// The rooms and the people, for whoever runs the server to look at.
@@ -122,7 +131,7 @@ impl Server {
     /// # Errors
     /// When the listener is none, or when one of the tasks that carry the server ended.
     pub async fn run(self, listener: std::net::TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        let Self { config, hub, writer, mut follow, certificate } = self;
+        let Self { config, hub, writer, mut follow, certificate, access } = self;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -133,7 +142,7 @@ impl Server {
                 hub: Arc::clone(&hub),
                 limits: config.session,
                 arrivals: Arc::clone(&arrivals),
-                moderators: config.moderators,
+                moderators: access.moderators,
                 ping_ms: if config.patience.ping_after == config::NEVER {
                     0
                 } else {
@@ -141,9 +150,9 @@ impl Server {
                 },
             }),
             shutdown: shutdown.clone(),
-            origins: Arc::clone(&config.origins),
+            origins: access.origins,
             tls: certificate.as_ref().map(Certificate::server).transpose().map_err(io::Error::other)?.map(Arc::new),
-            admission: Admission::new(connections, config.addresses, config.trusted, arrivals),
+            admission: Admission::new(connections, config.addresses, access.trusted, arrivals),
             handshake: config.handshake,
             patience: config.patience,
         };

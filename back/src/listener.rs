@@ -10,7 +10,7 @@ use std::{
 };
 
 use rustls::ServerConfig;
-use service::drain::RESTART;
+use service::{drain::RESTART, live::Live};
 use shared::{Address, CloseCode, origin::AllowedOrigin};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
@@ -62,7 +62,7 @@ pub struct Entrance {
     /// Rooms, people and limits.
     pub yard: Arc<Yard>,
     /// Pages that may connect.
-    pub origins: Arc<[AllowedOrigin]>,
+    pub origins: Live<Vec<AllowedOrigin>>,
     /// How TLS is spoken, if it is.
     pub tls: Option<Arc<ServerConfig>>,
     /// Who may come in.
@@ -383,8 +383,8 @@ fn decide(head: &[u8], peer: IpAddr, entrance: &Entrance) -> (IpAddr, Result<(Wa
     let mut space = Head::space();
     match Head::parse(head, &mut space) {
         Ok(head) => {
-            let client = handshake::client(&head, peer, entrance.admission.trusted());
-            (client, handshake::decide(&head, &entrance.origins))
+            let client = handshake::client(&head, peer, &entrance.admission.trusted());
+            (client, handshake::decide(&head, &entrance.origins.now()))
         }
         Err(reply) => (peer, Err(reply)),
     }

@@ -4,11 +4,12 @@ use std::{
     io::{self, Write},
     path::Path,
     process::ExitCode,
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::Context;
 use back::{
-    Server,
+    Access, Server,
     config::{Config, OPS, Task},
     history::{
         sqlite::{self, Moderators, Progress, ToolError},
@@ -18,13 +19,13 @@ use back::{
     moderation::{Known, hash_of},
     ops, raise_descriptor_limit,
 };
-use service::{exposure, log, signals};
+use service::{exposure, log, settings::Standing, signals, tls::Certificate};
 use shared::Name;
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     let done = match Task::from_process() {
-        Task::Serve(config) => serve(*config).map(|()| ExitCode::SUCCESS),
+        Task::Serve(config, standing) => serve(*config, *standing).map(|()| ExitCode::SUCCESS),
         Task::Backup { data, file } => backup(&data, &file),
         Task::Export { data, room, format } => {
             let out = &mut io::BufWriter::new(io::stdout().lock());
@@ -103,19 +104,38 @@ fn remove_moderator(data: &Path, name: &Name) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(config: Config) -> anyhow::Result<()> {
+fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = config.workers {
         builder.worker_threads(workers);
     }
     let runtime = builder.enable_all().build()?;
-    let done = runtime.block_on(run(config));
+    let done = runtime.block_on(run(config, standing));
     // A disk that hangs holds the writer's thread: the process ends all the same.
     runtime.shutdown_background();
     done
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
+/// On SIGHUP certificate and settings are read again, where there is a file with any.
+fn reload_on_hangup(certificate: Option<Certificate>, standing: Standing, access: Access) -> io::Result<()> {
+    if certificate.is_none() && standing.file().is_none() {
+        return Ok(());
+    }
+    let standing = Mutex::new(standing);
+    signals::on_hangup(move || {
+        if let Some(certificate) = &certificate {
+            certificate.reload();
+        }
+        let mut standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if standing.file().is_some()
+            && let Some(config) = Config::again(&mut standing)
+        {
+            access.set(&config);
+        }
+    })
+}
+
+async fn run(config: Config, standing: Standing) -> anyhow::Result<()> {
     log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
     raise_descriptor_limit();
     let (address, patience, place) = (config.listen, config.patience, config.ops);
@@ -130,9 +150,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let scheme = if certificate.is_some() { "wss" } else { "ws" };
     let address = listener.local_addr()?;
     exposure::warn_if_readable(address, certificate.is_some());
-    if let Some(certificate) = certificate {
-        signals::on_hangup(move || certificate.reload())?;
-    }
+    reload_on_hangup(certificate, standing, server.access())?;
     if let Some(listener) = ops {
         // Until the process ends: whoever asks while it says goodbye is told that it does.
         tokio::spawn(ops::serve(listener, server.hub(), shutdown.clone()));

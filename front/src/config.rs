@@ -7,7 +7,11 @@ use std::{
 };
 
 use clap::{Args, Parser};
-use service::{log, ops};
+use service::{
+    log, ops,
+    settings::{self, Standing},
+    tls::{Certificate, Files},
+};
 use shared::{TrustedProxies, forwarded, origin::AllowedOrigin};
 
 use crate::{base::BasePath, bridge::BridgeLimits, host::BackUrl};
@@ -91,6 +95,9 @@ pub struct Config {
     #[arg(long, env = "FRONT_OPS", value_name = "ADDRESS")]
     pub ops: Option<ops::Place>,
 }
+
+/// What may change while the server runs: the words of [`crate::Access`].
+const LIVE: &[&str] = &["allow-origin", "trusted-proxy"];
 
 /// Where health and metrics are answered unless an operator says something else.
 pub const OPS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
@@ -182,9 +189,23 @@ const BACK: &str = "ws://127.0.0.1:3000";
 const LOG: &str = "warn,front=info,service=info,actix_http::h1::dispatcher=off";
 
 impl Config {
-    /// Reads the process's arguments and environment; on `--help` or a mistake it prints and exits, as clap does.
-    pub fn from_arguments() -> Self {
-        Self::parse()
+    /// Reads the process's arguments, its environment and the file that they name; ends the process with a message when
+    /// they make no sense, or were a call for something that needs no server.
+    pub fn from_arguments() -> (Self, Standing) {
+        settings::from_process(Self::check)
+    }
+
+    /// Reads the process's settings again; nothing when they make no sense. What of them may be taken while the server
+    /// runs is for [`crate::Access::set`], and the log says what else has changed.
+    pub fn again(standing: &mut Standing) -> Option<Self> {
+        standing.again(LIVE)
+    }
+
+    /// Whether what the settings name makes sense too.
+    fn check(self) -> Result<(), String> {
+        log::check(&self.log).map_err(|error| format!("--log {}: {error}", self.log))?;
+        let files = Files::of(self.tls_cert, self.tls_key);
+        files.map(Certificate::open).transpose().map(drop).map_err(|error| format!("no TLS: {error}"))
     }
 }
 

@@ -3,6 +3,7 @@
 //! for again.
 
 mod about;
+mod access;
 mod api;
 mod assets;
 pub mod base;
@@ -33,6 +34,7 @@ use shared::origin::AllowedOrigin;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+pub use access::Access;
 use assets::Assets;
 use bridge::{Bridge, BridgeLimits};
 pub use config::Config;
@@ -40,7 +42,10 @@ use dial::Back;
 use ops::Ops;
 use pages::Pages;
 use relay::Relay;
-use service::tls::{Certificate, Files, LOOK_EVERY};
+use service::{
+    live::Live,
+    tls::{Certificate, Files, LOOK_EVERY},
+};
 use visitor::Gate;
 
 /// Waiting connections that the kernel holds; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
@@ -61,7 +66,7 @@ const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
 struct State {
     pages: web::Data<Pages>,
     gate: web::Data<Gate>,
-    origins: web::Data<Vec<AllowedOrigin>>,
+    origins: web::Data<Live<Vec<AllowedOrigin>>>,
     relay: Option<web::Data<Relay>>,
     source: web::Data<about::Source>,
     assets: web::Data<Assets>,
@@ -73,6 +78,7 @@ pub struct Server {
     certificate: Option<Certificate>,
     back: Back,
     limits: BridgeLimits,
+    access: Access,
 }
 
 impl Server {
@@ -87,6 +93,7 @@ impl Server {
             "there is no folder {}; name the one with the page's scripts and styles with --assets",
             config.assets.display()
         );
+        let access = Access::new(&config);
         let back = Back::new(config.back, config.back_ca.as_deref())?;
         let relay = config.same_port.then(|| {
             let limit = config.relays.map(|relays| if relays == 0 { usize::MAX } else { relays });
@@ -94,28 +101,33 @@ impl Server {
             web::Data::new(Relay::new(back.clone(), config.base_path.clone(), limit))
         });
         let gate = web::Data::new(Gate {
-            trusted: config.trusted_proxy,
+            trusted: access.trusted.clone(),
             public: config.public_back_url,
             same_port: config.same_port,
             base: config.base_path.clone(),
-            origins: config.allow_origin.clone(),
+            origins: access.origins.clone(),
         });
         let pages = web::Data::new(Pages::new(config.base_path)?);
         let files = Files::of(config.tls_cert, config.tls_key);
         let certificate = files.map(Certificate::open).transpose().context("no TLS")?;
-        let origins = web::Data::new(config.allow_origin);
+        let origins = web::Data::new(access.origins.clone());
         let assets = Assets::read(&config.assets)
             .with_context(|| format!("cannot read the folder {}", config.assets.display()))?;
         let assets = web::Data::new(assets);
         let source = web::Data::new(about::Source(config.source_url));
         let state = State { pages, gate, origins, relay, source, assets };
         let limits = config.api.bridge(config.drain);
-        Ok(Self { state, certificate, back, limits })
+        Ok(Self { state, certificate, back, limits, access })
     }
 
     /// The certificate, for whoever wants it read anew; `None` without TLS.
     pub fn certificate(&self) -> Option<Certificate> {
         self.certificate.clone()
+    }
+
+    /// What of the settings may change while the server runs.
+    pub fn access(&self) -> Access {
+        self.access.clone()
     }
 
     /// What answers for its health; `stopping` is cancelled when it should be sent nobody any more.
@@ -129,7 +141,7 @@ impl Server {
     /// # Errors
     /// When the listener cannot be used.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        let Self { state, certificate, back, limits } = self;
+        let Self { state, certificate, back, limits, access: _ } = self;
         if let Some(relay) = &state.relay {
             relay.leave_after(shutdown.clone(), limits.drain);
         }

@@ -1,15 +1,20 @@
 //! Starts the page server: arguments, configuration, build, run, exit code. Everything else is in the library.
 
-use std::{io::Write, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
 
 use anyhow::Context;
-use front::{Config, Server, config::OPS};
-use service::{exposure, log, signals};
+use front::{Access, Config, Server, config::OPS};
+use service::{exposure, log, settings::Standing, signals, tls::Certificate};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match serve(Config::from_arguments()).await {
+    let (config, standing) = Config::from_arguments();
+    match serve(config, standing).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "front: {error:#}");
@@ -18,8 +23,27 @@ async fn main() -> ExitCode {
     }
 }
 
+/// On SIGHUP certificate and settings are read again, where there is a file with any.
+fn reload_on_hangup(certificate: Option<Certificate>, standing: Standing, access: Access) -> io::Result<()> {
+    if certificate.is_none() && standing.file().is_none() {
+        return Ok(());
+    }
+    let standing = Mutex::new(standing);
+    signals::on_hangup(move || {
+        if let Some(certificate) = &certificate {
+            certificate.reload();
+        }
+        let mut standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if standing.file().is_some()
+            && let Some(config) = Config::again(&mut standing)
+        {
+            access.set(&config);
+        }
+    })
+}
+
 /// Binds, says where, and serves until a signal comes.
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
     log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
     let listener = front::listen(config.listen).with_context(|| {
         format!("cannot listen on {}; choose another address with --listen or FRONT_LISTEN", config.listen)
@@ -34,9 +58,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let certificate = server.certificate();
     let scheme = if certificate.is_some() { "https" } else { "http" };
     exposure::warn_if_readable(address, certificate.is_some());
-    if let Some(certificate) = certificate {
-        signals::on_hangup(move || certificate.reload())?;
-    }
+    reload_on_hangup(certificate, standing, server.access())?;
     if let Some(listener) = ops {
         // Until the process ends: whoever asks while it stops is told that it does.
         server.ops(stop.clone()).start(listener)?;

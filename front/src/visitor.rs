@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::{dev::ServiceRequest, http::header};
+use service::live::Live;
 use shared::{
     TrustedProxies,
     origin::{self, AllowedOrigin},
@@ -38,7 +39,7 @@ pub(crate) struct Visitor {
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     /// Proxies whose word counts.
-    pub(crate) trusted: TrustedProxies,
+    pub(crate) trusted: Live<TrustedProxies>,
     /// Where browsers find the chat server, if somebody said so.
     pub(crate) public: Option<BackUrl>,
     /// Whether they find it on this server's own port.
@@ -46,7 +47,7 @@ pub(crate) struct Gate {
     /// The path under which this server's addresses are.
     pub(crate) base: BasePath,
     /// Origins that the operator listed; their hosts are names of this server.
-    pub(crate) origins: Vec<AllowedOrigin>,
+    pub(crate) origins: Live<Vec<AllowedOrigin>>,
 }
 
 impl Gate {
@@ -59,7 +60,8 @@ impl Gate {
         }
         let secure = request.app_config().secure();
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-        if !self.trusted.trusts(peer) {
+        let trusted = self.trusted.now();
+        if !trusted.trusts(peer) {
             return Some(self.met(peer.to_canonical(), secure, host, true));
         }
         // What a client wrote before a proxy's entry need not be text.
@@ -72,11 +74,11 @@ impl Gate {
         // A page under somebody else's name, in a browser on a proxy's machine, writes such headers too, but not `Host`.
         let expected = self.is_ours(&host);
         let host = last(request, FORWARDED_HOST).map_or(Some(host), |forwarded| Host::parse(forwarded).ok())?;
-        Some(self.met(self.trusted.client(peer, hops.into_iter()), secure, host, expected))
+        Some(self.met(trusted.client(peer, hops.into_iter()), secure, host, expected))
     }
 
     fn is_ours(&self, host: &Host) -> bool {
-        origin::is_known_host(&host.to_string(), &self.origins)
+        origin::is_known_host(&host.to_string(), &self.origins.now())
     }
 
     fn met(&self, address: IpAddr, secure: bool, host: Host, expected: bool) -> Visitor {

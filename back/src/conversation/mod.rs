@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use service::live::Live;
 use shared::{
     Ask, CloseCode, ErrorBody, ErrorCode, MessageId, Name, OkBody, Person, RoomName, SUBPROTOCOL, ServerMessage,
     limits,
@@ -47,8 +48,8 @@ pub struct Yard {
     pub arrivals: Arc<Arrivals>,
     /// `welcome.ping_ms`.
     pub ping_ms: u64,
-    /// Moderators that the command line names; history may know others.
-    pub moderators: Vec<Known>,
+    /// Moderators that the settings name; history may know others.
+    pub moderators: Live<Vec<Known>>,
 }
 
 impl Yard {

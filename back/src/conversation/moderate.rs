@@ -65,7 +65,7 @@ impl Badge {
 impl Yard {
     /// The moderator whose secret hashes to this, as it is now.
     async fn moderator(&self, hash: Hash) -> Result<Option<Name>, Unavailable> {
-        match self.moderators.iter().find(|known| known.hash == hash) {
+        match self.moderators.now().iter().find(|known| known.hash == hash) {
             Some(known) => Ok(Some(known.name.clone())),
             None => self.hub.history().moderator(hash).await,
         }

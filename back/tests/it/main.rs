@@ -23,4 +23,5 @@ mod process;
 mod resume;
 mod revise;
 mod server;
+mod settings;
 mod tls;

@@ -12,6 +12,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use service::live::Live;
 use shared::{
     ErrorBody, ErrorCode,
     origin::{self, AllowedOrigin, Passage, REFUSAL},
@@ -72,8 +73,9 @@ fn check(request: &ServiceRequest) -> Result<Passage, &'static str> {
     let headers = request.headers();
     let origins = headers.get_all(header::ORIGIN).map(|origin| origin.to_str().ok());
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let allowed = request.app_data::<web::Data<Vec<AllowedOrigin>>>().map_or(&[][..], |allowed| allowed.as_slice());
-    let passage = origin::check(origins, host, allowed).map_err(|origin::Refused| REFUSAL)?;
+    let allowed = request.app_data::<web::Data<Live<Vec<AllowedOrigin>>>>().map(|allowed| allowed.now());
+    let passage = origin::check(origins, host, allowed.as_deref().map_or(&[], Vec::as_slice))
+        .map_err(|origin::Refused| REFUSAL)?;
     // What only reads may come without an origin, and then its name is all that tells where its page is from.
     let expected = request.extensions().get::<Visitor>().is_some_and(|visitor| visitor.expected);
     if passage == Passage::Tool && !expected { Err(STRANGE_HOST) } else { Ok(passage) }

@@ -5,9 +5,11 @@
 pub mod bucket;
 pub mod drain;
 pub mod exposure;
+pub mod live;
 pub mod log;
 pub mod metrics;
 pub mod ops;
+pub mod settings;
 pub mod signals;
 pub mod tls;
 pub mod visitors;

@@ -26,6 +26,14 @@ impl FromStr for Format {
     }
 }
 
+/// Whether this is a filter.
+///
+/// # Errors
+/// When it is none.
+pub fn check(filter: &str) -> Result<(), ParseError> {
+    EnvFilter::try_new(filter).map(drop)
+}
+
 /// Begins to log what the filter lets through.
 ///
 /// # Errors
