@@ -19,7 +19,7 @@ use back::{
     moderation::{Known, hash_of},
     ops, raise_descriptor_limit,
 };
-use service::{exposure, log, settings::Standing, signals, tls::Certificate};
+use service::{exposure, log, settings::Standing, signals, supervisor, tls::Certificate};
 use shared::Name;
 use tokio_util::sync::CancellationToken;
 
@@ -157,6 +157,8 @@ async fn run(config: Config, standing: Standing) -> anyhow::Result<()> {
     }
     // This exact line is what scripts wait for; see docs/protocol.md.
     writeln!(io::stderr(), "listening on {scheme}://{address}")?;
+    // The listener takes connections already, and the server takes them up with its next step.
+    supervisor::serves(shutdown.clone());
     server.run(listener, shutdown).await?;
     Ok(())
 }

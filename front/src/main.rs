@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use front::{Access, Config, Server, config::OPS};
-use service::{exposure, log, settings::Standing, signals, tls::Certificate};
+use service::{exposure, log, settings::Standing, signals, supervisor, tls::Certificate};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -65,6 +65,8 @@ async fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
     }
     // Scripts and tests wait for exactly this line; a closed standard error is no reason to stop.
     let _ = writeln!(std::io::stderr(), "listening on {scheme}://{address}");
+    // The listener takes connections already, and the server takes them up with its next step.
+    supervisor::serves(stop.clone());
     server.run(listener, stop).await?;
     Ok(())
 }

@@ -138,3 +138,33 @@ async fn origins_and_moderators_change_without_a_restart() {
     let slow = json!({"type": "slow", "id": "2", "room": "dev", "seconds": 5});
     assert_eq!(kim.ask(slow).await["code"], "forbidden");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_is_told_how_it_goes() {
+    let data = tempfile::tempdir().unwrap();
+    let socket = data.path().join("notify");
+    let supervisor = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    supervisor.set_read_timeout(Some(DEADLINE)).unwrap();
+    // The next that is said, signs of life apart.
+    let hear = |signs: bool| loop {
+        let mut bytes = [0; 512];
+        let count = supervisor.recv(&mut bytes).unwrap();
+        let said = String::from_utf8_lossy(&bytes[..count]).trim_end().to_owned();
+        if signs == (said == "WATCHDOG=1") {
+            break said;
+        }
+    };
+    let file = put(data.path(), "rooms = 5");
+    let mut command = Back::command(data.path());
+    command.arg("--config").arg(file).env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "200000");
+    let mut back = Back::spawn(&mut command);
+    assert_eq!(hear(false), "READY=1");
+    hear(true);
+    back.signal("HUP");
+    let said = hear(false);
+    assert!(said.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{said}");
+    assert_eq!(hear(false), "READY=1");
+    back.signal("TERM");
+    assert_eq!(hear(false), "STOPPING=1");
+    assert_eq!(back.code().await, Some(0));
+}

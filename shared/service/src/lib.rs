@@ -11,5 +11,6 @@ pub mod metrics;
 pub mod ops;
 pub mod settings;
 pub mod signals;
+pub mod supervisor;
 pub mod tls;
 pub mod visitors;

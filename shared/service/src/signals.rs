@@ -5,6 +5,8 @@ use std::{io, sync::Arc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::supervisor;
+
 /// What a shell reports for a program that an interrupt ended (128 + SIGINT).
 const INTERRUPTED: i32 = 130;
 
@@ -35,7 +37,7 @@ pub fn on_hangup(again: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             let again = Arc::clone(&again);
-            _ = tokio::task::spawn_blocking(move || again()).await;
+            _ = tokio::task::spawn_blocking(move || supervisor::while_reloading(|| again())).await;
         }
     });
     Ok(())
