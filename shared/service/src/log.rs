@@ -1,6 +1,9 @@
 //! The log, on standard error: what is said and how it is written.
 
-use std::{io, str::FromStr};
+use std::{
+    io::{self, IsTerminal},
+    str::FromStr,
+};
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
@@ -43,6 +46,8 @@ pub fn begin(filter: &str, format: Format) -> Result<(), ParseError> {
     // A closed standard error is no reason to stop: by default a log line that cannot be written panics where it is
     // made.
     let log = log.log_internal_errors(false);
+    // Colours are for people: in a file they are bytes between the words.
+    let log = log.with_ansi(io::stderr().is_terminal());
     match format {
         Format::Text => log.init(),
         Format::Json => log.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
