@@ -347,6 +347,32 @@ async fn no_name_becomes_markup() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_never_becomes_a_header() {
+    let server = TestServer::start();
+    for target in [
+        "/join?room=a%0D%0AX-Forged:%201&name=kim",
+        "/join?room=a&name=kim%0D%0ASet-Cookie:%20forged=1",
+        "/join?room=a%0D%0A%0D%0Aforged&name=",
+        "/r/a%0D%0AX-Forged:%201",
+        "/r/%EA%B0%80%0D%0AX-Forged:%201",
+        "/%0D%0AX-Forged:%201",
+        "/static/app/main.js%0D%0AX-Forged:%201",
+        "/r/a?theme=dark%0D%0AX-Forged:%201",
+        "/r/a?lang=ko%0D%0AX-Forged:%201",
+        "/r/a%1B[2J",
+    ] {
+        let answer = server.ask("GET", target, "Accept-Language: ko\u{b}X-Forged: 1\r\n").await;
+        let plain = server.get(target).await;
+        for answer in [answer, plain] {
+            assert_eq!(answer.field("x-forged"), "", "{target}");
+            assert!(!answer.field("set-cookie").contains("forged"), "{target}");
+            assert!(!answer.field("location").contains(['\r', '\n', '\u{1b}']), "{target}");
+            assert!(!answer.body.contains('\u{1b}'), "{target}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn assets_stay_inside_their_folder() {
     let server = TestServer::start();
     for target in [

@@ -82,10 +82,11 @@ async fn a_thousand_clients_and_one_is_deaf() {
 }
 
 /// A small generator of numbers, so that a seed repeats a run.
-struct Numbers(u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn below(&mut self, limit: u64) -> u64 {
+    /// A number below this.
+    pub fn below(&mut self, limit: u64) -> u64 {
         // SplitMix64 (Steele, Lea and Flood, 2014).
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

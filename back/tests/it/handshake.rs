@@ -72,11 +72,27 @@ async fn a_request_that_is_no_handshake_is_told_how_to_connect() {
 async fn a_page_from_elsewhere_is_refused_before_the_101() {
     let server = TestServer::with(&["--allow-origin", "https://chat.example.org"]);
     let with = |origin: &str| NOTES_REQUEST.replace("\r\n\r\n", &format!("\r\nOrigin: {origin}\r\n\r\n"));
-    for origin in ["http://evil.example", "null", "http://localhost.evil.example", "http://chat.example.org"] {
+    for origin in [
+        "http://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "http://evil.example/localhost",
+        "http://127.0.0.1.evil.example",
+        "http://localhost@evil.example",
+        "http://chat.example.org",
+        "https://chat.example.org.evil.example",
+        "https://evilchat.example.org",
+        "https://chat.example.org:8443",
+        "HTTPS://EVIL.EXAMPLE",
+        "https://chat.example.org\r\nOrigin: http://evil.example",
+        "http://evil.example\r\nOrigin: https://chat.example.org",
+    ] {
         let answer = raw(server.address, with(origin).as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("--allow-origin"), "{origin}: {answer}");
     }
-    for origin in ["http://localhost:8080", "http://127.0.0.1:8080", "https://chat.example.org"] {
+    for origin in
+        ["http://localhost:8080", "http://127.0.0.1:8080", "https://chat.example.org", "HTTPS://Chat.Example.Org:443"]
+    {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(with(origin).as_bytes()).await.unwrap();
         let mut answer = [0; 12];

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Client, raw},
+    client::{Client, NOTES_REQUEST, raw},
     process::Back,
 };
 
@@ -86,6 +86,41 @@ async fn nothing_that_was_said_and_nobody_stands_in_the_log() {
             let has = |word: &str| line.contains(word);
             assert!(!has(CANARY) && !has(&secret) && !has("127.0.0.1"), "{line}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_writes_a_line_of_the_log_or_of_an_answer() {
+    const FORGED: [&str; 2] = ["\r\nforged: line\r\n\u{1b}[2J", "%0D%0Aforged:%20line%0D%0A%1B[2J"];
+    let said = logged(&["--log", "trace", "--drain", "0.1"], async |address| {
+        for forged in FORGED {
+            for request in [
+                format!("GET /rooms/a{forged} HTTP/1.1\r\n\r\n"),
+                format!("GET /{forged} HTTP/1.1\r\nHost: a\r\n\r\n"),
+                format!("GET / HTTP/1.1\r\nHost: a{forged}\r\nOrigin: http://a{forged}\r\n\r\n"),
+                NOTES_REQUEST.replace("13\r\n\r\n", &format!("13{forged}\r\n\r\n")),
+                NOTES_REQUEST.replace("\r\n\r\n", &format!("\r\nSec-WebSocket-Protocol: soap{forged}\r\n\r\n")),
+                NOTES_REQUEST.replace("13\r\n\r\n", &format!("8\r\nX-Forwarded-For: 192.0.2.1{forged}\r\n\r\n")),
+            ] {
+                let answer = raw(address, request.as_bytes()).await;
+                assert!(answer.starts_with("HTTP/1.1 4") && !answer.contains("forged"), "{request:?}: {answer}");
+            }
+        }
+        let (mut kim, _) = Client::hello(address, "kim", json!({"dev": {}})).await;
+        kim.until("synced").await;
+        for forged in FORGED {
+            kim.ask(json!({"type": "name", "id": "1", "name": format!("lee{forged}")})).await;
+            kim.ask(json!({"type": "join", "id": "2", "room": format!("a{forged}")})).await;
+            kim.ask(json!({"type": forged, "id": "3"})).await;
+            kim.send(json!({"type": "send", "id": forged, "text": forged})).await;
+            kim.ask(json!({"type": "search", "id": "4", "text": format!("a{forged}")})).await;
+        }
+    });
+    let said = said.await;
+    assert!(said.iter().any(|line| line.contains("refused a handshake")), "{said:?}");
+    for line in said {
+        // What is quoted is no line of its own.
+        assert!(!line.starts_with("forged") && !line.contains(['\u{1b}', '\r']), "{line:?}");
     }
 }
 

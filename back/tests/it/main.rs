@@ -24,4 +24,5 @@ mod resume;
 mod revise;
 mod server;
 mod settings;
+mod storms;
 mod tls;
