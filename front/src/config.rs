@@ -11,6 +11,7 @@ use service::{
     log, ops,
     settings::{self, Standing},
     tls::{Certificate, Files},
+    visitors::Allowed,
 };
 use shared::{TrustedProxies, forwarded, origin::AllowedOrigin};
 
@@ -110,6 +111,15 @@ pub struct ApiLimits {
     #[arg(long, env = "FRONT_READERS", default_value_t = 10_000, value_name = "N")]
     pub readers: usize,
 
+    /// Streams and waiting polls at once from one address (of IPv6, from one /64); 0 is no limit. This machine, and
+    /// proxies that name no address, have no limits by address
+    #[arg(long, env = "FRONT_READERS_PER_ADDRESS", default_value_t = 100, value_name = "N")]
+    pub readers_per_address: u32,
+
+    /// Pages of history, searches and lists per second and address, over a burst of five times as many; 0 is no limit
+    #[arg(long, env = "FRONT_QUESTIONS_PER_SECOND_PER_ADDRESS", default_value_t = 50, value_name = "N")]
+    pub questions_per_second_per_address: u32,
+
     /// Rooms that are read at once
     #[arg(long, env = "FRONT_ROOMS", default_value_t = 600, value_name = "N")]
     pub rooms: usize,
@@ -139,6 +149,8 @@ impl Default for ApiLimits {
     fn default() -> Self {
         Self {
             readers: 10_000,
+            readers_per_address: 100,
+            questions_per_second_per_address: 50,
             rooms: 600,
             buffered_mib: 64,
             sessions: 1_000,
@@ -154,6 +166,13 @@ impl ApiLimits {
     pub(crate) fn bridge(&self, drain: Duration) -> BridgeLimits {
         BridgeLimits {
             readers: self.readers,
+            addresses: Allowed {
+                at_once: self.readers_per_address,
+                comes_per_second: 0,
+                comes_burst: 0,
+                acts_per_second: self.questions_per_second_per_address,
+                acts_burst: self.questions_per_second_per_address.saturating_mul(5),
+            },
             rooms: self.rooms,
             sessions: self.sessions,
             posts: self.posts,

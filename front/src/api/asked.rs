@@ -5,15 +5,18 @@ use std::{net::IpAddr, time::Duration};
 use actix_web::{
     HttpMessage, HttpRequest,
     http::header,
-    web::{Bytes, Payload},
+    web::{Bytes, Data, Payload},
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use shared::{ErrorBody, ErrorCode, Position, RoomName, SessionToken, limits};
+use shared::{Address, ErrorBody, ErrorCode, Position, RoomName, SessionToken, limits};
 use tokio::time::timeout;
 
 use super::problem::Problem;
-use crate::{routes::query, visitor::Visitor};
+use crate::{
+    routes::query,
+    visitor::{Gate, Visitor},
+};
 
 /// Time for a request's body.
 const BODY_TIME: Duration = Duration::from_secs(10);
@@ -21,6 +24,13 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// From where the request came, as far as trusted proxies tell.
 pub(super) fn address(request: &HttpRequest) -> Option<IpAddr> {
     request.extensions().get::<Visitor>().map(|visitor| visitor.address)
+}
+
+/// The same, where it has limits: not for this machine, and not for a proxy that names nobody.
+pub(super) fn counted(request: &HttpRequest) -> Option<Address> {
+    let address = address(request)?;
+    let is_proxy = request.app_data::<Data<Gate>>().is_some_and(|gate| gate.trusted.now().trusts(address));
+    Address::of(address).filter(|_| !is_proxy)
 }
 
 /// The room in the path: what stands before the last segment.

@@ -12,7 +12,8 @@ use crate::{
 };
 
 /// `GET /api/rooms`.
-pub(super) async fn rooms(bridge: Data<Bridge>) -> Result<HttpResponse, Problem> {
+pub(super) async fn rooms(request: HttpRequest, bridge: Data<Bridge>) -> Result<HttpResponse, Problem> {
+    bridge.may_ask(asked::counted(&request))?;
     without_id(&bridge.ask(None, json!({ "type": "rooms" })).await?)
 }
 
@@ -25,6 +26,7 @@ pub(super) async fn users(request: HttpRequest, bridge: Data<Bridge>) -> Result<
             UserId::parse(&after).map_err(|error| Problem::field("after", format!("after: {error}")).got(&after))?;
         question["after"] = after.as_str().into();
     }
+    bridge.may_ask(asked::counted(&request))?;
     without_id(&bridge.ask(Some(&room), question).await?)
 }
 
@@ -37,6 +39,7 @@ pub(super) async fn search(request: HttpRequest, bridge: Data<Bridge>) -> Result
     if let Some(before) = asked::number(&request, "before", limits::MAX_SAFE_INTEGER)? {
         question["before"] = before.into();
     }
+    bridge.may_ask(asked::counted(&request))?;
     let page = bridge.ask(Some(&room), question).await.map_err(|mut error| {
         // It is called otherwise here.
         if error.field.as_deref() == Some("text") {

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use shared::{Epoch, ErrorBody, Gap, GapReason, Position, RoomName, limits};
+use shared::{Address, Epoch, ErrorBody, Gap, GapReason, Position, RoomName, limits};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -66,8 +66,10 @@ pub(super) async fn get(request: HttpRequest, bridge: web::Data<Bridge>) -> Resu
         (None, None, Some(seq)) => Some(("around", seq)),
         _ => return Err(Problem::field("after", "more than one of after, before and around").into()),
     };
+    let from = asked::counted(&request);
     if let Some(which) = which {
         let limit = asked::limit(&request, limits::DEFAULT_LAST)?;
+        bridge.may_ask(from)?;
         let page = bridge.page(&room, Some(which), limit).await?;
         return Ok(answer_with_page(&room, &page));
     }
@@ -76,7 +78,7 @@ pub(super) async fn get(request: HttpRequest, bridge: web::Data<Bridge>) -> Resu
     let known = asked::field(&request, header::IF_NONE_MATCH).unwrap_or_default();
     let found = match after {
         None if wait.is_zero() => newest(&bridge, &room, limit).await?,
-        _ => poll(&bridge, &room, after, known, wait, limit).await?,
+        _ => poll(&bridge, &room, after, known, wait, limit, from).await?,
     };
     let tag = found.tag();
     // An answer with a gap says more than its position.
@@ -188,8 +190,9 @@ async fn poll(
     known: &str,
     wait: Duration,
     limit: u32,
+    from: Option<Address>,
 ) -> Result<Found, Problem> {
-    let _seat = if wait.is_zero() { None } else { Some(bridge.seat(Open::Poll)?) };
+    let _seat = if wait.is_zero() { None } else { Some(bridge.seat(Open::Poll, from)?) };
     let (until, departure) = (Instant::now() + wait, bridge.enter());
     let reading = bridge.read(room)?;
     let mut changes = reading.watch();

@@ -82,7 +82,8 @@ pub(super) async fn events(request: HttpRequest, bridge: Data<Bridge>) -> Result
         None => asked::number(&request, "after", limits::MAX_SAFE_INTEGER)?,
     };
     let after = seen.unwrap_or(0);
-    let seat = bridge.seat(if wait.is_some() { Open::SessionPoll } else { Open::SessionEvents })?;
+    let what = if wait.is_some() { Open::SessionPoll } else { Open::SessionEvents };
+    let seat = bridge.seat(what, asked::counted(&request))?;
     let listener = session.listen(after).ok_or_else(no_session)?;
     match wait {
         Some(seconds) => Ok(poll(listener, after, Duration::from_secs(seconds), &bridge).await),

@@ -54,7 +54,8 @@ async fn stream(
         Some(After::Seq(seq)) => Start::AfterSeq(seq),
         None => Start::Last(last.unwrap_or(u64::from(limits::DEFAULT_LAST))),
     };
-    let seat = bridge.seat(if first.is_some() { Open::Events } else { Open::Lines })?;
+    let what = if first.is_some() { Open::Events } else { Open::Lines };
+    let seat = bridge.seat(what, asked::counted(request))?;
     let reading = bridge.read(&room)?;
     let reader = Reader::open(Arc::clone(&bridge), reading, start).await?;
     let are_events = first.is_some();

@@ -24,7 +24,8 @@ use std::{
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use shared::{ErrorBody, MessageId, Name, RoomName, SessionToken, limits};
+use service::visitors::{Allowed, Visit, Visitors};
+use shared::{Address, ErrorBody, ErrorCode, MessageId, Name, RoomName, SessionToken, limits};
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,8 @@ use told::overloaded;
 pub struct BridgeLimits {
     /// Streams and waiting polls at once.
     pub readers: usize,
+    /// What one address may have of them, and how fast it may ask.
+    pub addresses: Allowed,
     /// Rooms that are read at once.
     pub rooms: usize,
     /// API sessions at once.
@@ -67,6 +70,15 @@ const TIDY_EVERY: Duration = Duration::from_secs(5);
 /// How long the chat server's name for itself is believed.
 const SERVER_KNOWN: Duration = Duration::from_secs(60);
 
+/// When to look again for a place that another reader at the same address may leave.
+const READER_RETRY_MS: u64 = 10_000;
+
+/// A place of somebody who waits or streams.
+pub(crate) struct ReaderSeat {
+    _seat: Seat,
+    _visit: Option<Visit<Address>>,
+}
+
 /// Front's side of the conversation with back.
 pub struct Bridge {
     back: Back,
@@ -77,6 +89,7 @@ pub struct Bridge {
     rooms: Mutex<Rooms>,
     share: Arc<AtomicUsize>,
     readers: Arc<Semaphore>,
+    addresses: Arc<Visitors<Address>>,
     posts: Arc<Semaphore>,
     /// What the chat server calls itself, and since when that is known; one asks at a time.
     server: tokio::sync::Mutex<Option<(String, Instant)>>,
@@ -127,6 +140,7 @@ impl Bridge {
             rooms: Mutex::default(),
             share: Arc::new(AtomicUsize::new(limits.buffered)),
             readers: Arc::new(Semaphore::new(limits.readers.min(Semaphore::MAX_PERMITS))),
+            addresses: Visitors::new(limits.addresses),
             posts: Arc::new(Semaphore::new(limits.posts.min(Semaphore::MAX_PERMITS))),
             server: tokio::sync::Mutex::default(),
             limits,
@@ -161,13 +175,35 @@ impl Bridge {
         self.back.metrics()
     }
 
-    /// Takes a place among those who wait or stream, for this.
+    /// Takes a place among those who wait or stream, for this, and for somebody at an address that is counted.
     ///
     /// # Errors
-    /// `overloaded` when there is none.
-    pub(crate) fn seat(&self, what: Open) -> Result<Seat, Box<ErrorBody>> {
+    /// `overloaded` when there is none, `rate_limited` when the address has as many as it may.
+    pub(crate) fn seat(&self, what: Open, from: Option<Address>) -> Result<ReaderSeat, Box<ErrorBody>> {
+        let visit = from.map(|from| self.addresses.come(from, Instant::now())).transpose();
+        let Ok(visit) = visit else {
+            self.metrics().hit(Limit::ReadersPerAddress);
+            let text = "too many streams and waiting polls at once come from this address";
+            let error = ErrorBody::new(ErrorCode::RateLimited, text).retry_after_ms(READER_RETRY_MS);
+            let error = error.limit(u64::from(self.limits.addresses.at_once));
+            return Err(Box::new(error.hint("end one first, or ask again after retry_after_ms")));
+        };
         let seat = self.metrics().seat(&self.readers, what, Limit::Readers);
-        seat.ok_or_else(|| too_many("too many streams and waiting polls at once", self.limits.readers))
+        let seat = seat.ok_or_else(|| too_many("too many streams and waiting polls at once", self.limits.readers))?;
+        Ok(ReaderSeat { _seat: seat, _visit: visit })
+    }
+
+    /// Whether somebody at an address that is counted may ask back something now.
+    ///
+    /// # Errors
+    /// `rate_limited` when the address asks too fast.
+    pub(crate) fn may_ask(&self, from: Option<Address>) -> Result<(), Box<ErrorBody>> {
+        let Some(Err(wait)) = from.map(|from| self.addresses.act(from, Instant::now())) else { return Ok(()) };
+        self.metrics().hit(Limit::QuestionsPerSecondPerAddress);
+        let error = ErrorBody::new(ErrorCode::RateLimited, "too many questions come from this address");
+        let error = error.retry_after_ms(wait.as_millis() as u64 + 1);
+        let error = error.limit(u64::from(self.limits.addresses.acts_per_second));
+        Err(Box::new(error.hint("ask again after retry_after_ms")))
     }
 
     /// Takes a place among those who say something, before their body is read.

@@ -108,9 +108,14 @@ pub enum Limit {
     Posts,
     /// `--relays`.
     Relays,
+    /// `--readers-per-address`.
+    ReadersPerAddress,
+    /// `--questions-per-second-per-address`.
+    QuestionsPerSecondPerAddress,
 }
 
-words! { Limit: Readers = "readers" Rooms = "rooms" Sessions = "sessions" Posts = "posts" Relays = "relays" }
+words! { Limit: Readers = "readers" Rooms = "rooms" Sessions = "sessions" Posts = "posts" Relays = "relays"
+ReadersPerAddress = "readers_per_address" QuestionsPerSecondPerAddress = "questions_per_second_per_address" }
 
 /// How it went to reach the chat server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -98,16 +98,11 @@ impl<K: Eq + Hash + Copy> Visitors<K> {
     /// # Errors
     /// Why they may not.
     pub fn come(self: &Arc<Self>, place: K, now: Instant) -> Result<Visit<K>, Turned> {
-        let Allowed { at_once, comes_per_second, comes_burst, acts_per_second, acts_burst } = self.allowed;
+        let Allowed { at_once, .. } = self.allowed;
         let mut table = self.table();
         table.forget(now);
         let Table { places, left, .. } = &mut *table;
-        let entry = places.entry(place).or_insert_with(|| Place {
-            here: 0,
-            comes: Bucket::new(comes_per_second, comes_burst),
-            acts: Arc::new(Mutex::new(Bucket::new(acts_per_second, acts_burst))),
-            is_left: false,
-        });
+        let entry = places.entry(place).or_insert_with(|| Place::new(&self.allowed));
         if at_once > 0 && entry.here >= at_once {
             return Err(Turned::TooMany);
         }
@@ -119,6 +114,19 @@ impl<K: Eq + Hash + Copy> Visitors<K> {
         let acts = Arc::clone(&entry.acts);
         drop(table);
         Ok(Visit { visitors: Arc::clone(self), place, acts })
+    }
+
+    /// Somebody there acts who need not be on a visit.
+    ///
+    /// # Errors
+    /// How long to wait for the next token, when there is none.
+    pub fn act(&self, place: K, now: Instant) -> Result<(), Duration> {
+        let mut table = self.table();
+        table.forget(now);
+        let Table { places, left, .. } = &mut *table;
+        let entry = places.entry(place).or_insert_with(|| Place::new(&self.allowed));
+        entry.leave_it(place, left);
+        entry.acts.lock().unwrap_or_else(PoisonError::into_inner).take(now)
     }
 }
 
@@ -140,6 +148,12 @@ impl<K: Eq + Hash + Copy> Table<K> {
 }
 
 impl Place {
+    fn new(allowed: &Allowed) -> Self {
+        let Allowed { at_once: _, comes_per_second, comes_burst, acts_per_second, acts_burst } = *allowed;
+        let acts = Arc::new(Mutex::new(Bucket::new(acts_per_second, acts_burst)));
+        Self { here: 0, comes: Bucket::new(comes_per_second, comes_burst), acts, is_left: false }
+    }
+
     /// Has it forgotten in time where nobody is at it.
     fn leave_it<K>(&mut self, place: K, left: &mut VecDeque<K>) {
         if self.here == 0 && !std::mem::replace(&mut self.is_left, true) {
@@ -222,6 +236,7 @@ mod tests {
             two.act(now).unwrap();
         }
         assert_eq!(one.act(now), Err(Duration::from_millis(100)));
+        assert!(visitors.act(1, now).is_err(), "nor does who is on no visit");
         drop((one, two));
         let three = visitors.come(1, now).unwrap();
         assert!(three.act(now).is_err(), "a new visit finds it as it was");
