@@ -426,6 +426,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_first_layout_opens_with_what_was_said() {
+        let data = tempfile::tempdir().unwrap();
+        let mut file = Connection::open(data.path().join(FILE)).unwrap();
+        migrate(&mut file, &STEPS[..1], Path::new("f")).unwrap();
+        let said = "INSERT INTO meta VALUES ('epoch', 'then');
+            INSERT INTO rooms VALUES (1, 'dev', 'then', 1, 1, 5, 0, 0);
+            INSERT INTO messages (id, user, name, text, at) VALUES (1 << 40 | 1, x'01', 'kim', 'hello', 5);";
+        file.execute_batch(said).unwrap();
+        drop(file);
+        let opened = open(data.path()).unwrap();
+        assert_eq!((layout(&opened.writer).unwrap(), opened.epoch.as_str()), (STEPS.len() as i64, "then"));
+        let text: String = opened.writer.query_row("SELECT text FROM messages", [], |row| row.get(0)).unwrap();
+        assert_eq!(text, "hello");
+    }
+
+    #[test]
     fn a_step_that_fails_leaves_the_file_as_it_was() {
         let mut file = Connection::open_in_memory().unwrap();
         migrate(&mut file, OLD, Path::new("f")).unwrap();
