@@ -17,6 +17,7 @@ use service::{
 use shared::{Name, RoomName, TrustedProxies, forwarded, limits, origin::AllowedOrigin};
 
 use crate::{
+    door::Admission,
     heartbeat::Patience,
     history::{
         MemoryLimits,
@@ -120,6 +121,18 @@ struct Args {
     /// sqlite, `back moderator add` names them while the server runs
     #[arg(long, env = "BACK_MODERATOR", value_delimiter = ',', value_name = "NAME=SHA256")]
     moderator: Vec<Known>,
+
+    /// Key that tickets are signed with, as a file with one line that others cannot read: `back ticket key FILE` makes one
+    #[arg(long, env = "BACK_TICKET_KEY", value_name = "FILE", global = true)]
+    ticket_key: Option<PathBuf>,
+
+    /// Whether whoever has no ticket comes in as a guest; no asks for --ticket-key
+    #[arg(long, env = "BACK_GUESTS", value_enum, default_value_t = Guests::Yes, requires_if("no", "ticket_key"))]
+    guests: Guests,
+
+    /// Rooms that guests may see: names, where * at the end stands for whatever follows
+    #[arg(long, env = "BACK_GUEST_ROOMS", value_delimiter = ',', default_value = "*", value_name = "ROOMS")]
+    guest_rooms: Vec<String>,
 
     /// Connections at once [default: nine tenths of the descriptor limit]
     #[arg(long, env = "BACK_CONNECTIONS", value_name = "N")]
@@ -243,6 +256,35 @@ enum ToolArgs {
     /// Name moderators, also while the server runs
     #[command(subcommand)]
     Moderator(ModeratorArgs),
+    /// Make the key that tickets are signed with, or a ticket by hand
+    #[command(subcommand)]
+    Ticket(TicketArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum TicketArgs {
+    /// Write a new key to a file
+    Key {
+        /// The file; must not be there yet
+        file: PathBuf,
+    },
+    /// Write a ticket for one hello within 30 s to standard output; signed with --ticket-key
+    Make {
+        /// Whose: the account
+        account: String,
+        /// What they are called; without it they choose
+        #[arg(long, value_parser = name)]
+        name: Option<Name>,
+        /// Rooms that they may see, as for --guest-rooms
+        #[arg(long, value_delimiter = ',', default_value = "*")]
+        rooms: Vec<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Guests {
+    Yes,
+    No,
 }
 
 #[derive(Debug, Subcommand)]
@@ -317,6 +359,19 @@ pub enum Task {
         /// What they are called.
         name: Name,
     },
+    /// Write a new key for tickets.
+    MakeKey(PathBuf),
+    /// Write a ticket.
+    MakeTicket {
+        /// The key's file, if it was said.
+        key: Option<PathBuf>,
+        /// Whose.
+        account: String,
+        /// What they are called.
+        name: Option<Name>,
+        /// What they may see.
+        rooms: Vec<String>,
+    },
 }
 
 impl Task {
@@ -345,6 +400,10 @@ impl Task {
             Some(ToolArgs::Moderator(ModeratorArgs::List)) => Self::ListModerators { data: args.data },
             Some(ToolArgs::Moderator(ModeratorArgs::Remove { name })) => {
                 Self::RemoveModerator { data: args.data, name }
+            }
+            Some(ToolArgs::Ticket(TicketArgs::Key { file })) => Self::MakeKey(file),
+            Some(ToolArgs::Ticket(TicketArgs::Make { account, name, rooms })) => {
+                Self::MakeTicket { key: args.ticket_key, account, name, rooms }
             }
         }
     }
@@ -384,6 +443,8 @@ pub struct Config {
     pub addresses: Allowed,
     /// Clients that are let in at once.
     pub arrivals: usize,
+    /// Who may come in.
+    pub admission: Admission,
     /// Moderators beside those that history knows.
     pub moderators: Vec<Known>,
     /// Pages that may connect.
@@ -476,6 +537,11 @@ impl From<Args> for Config {
                 acts_burst: args.sends_per_second_per_address.saturating_mul(2),
             },
             arrivals: none_is_all(args.arrivals),
+            admission: Admission {
+                key: args.ticket_key,
+                tickets_only: args.guests == Guests::No,
+                guests_see: args.guest_rooms,
+            },
             moderators: args.moderator,
             origins: args.allow_origin.into(),
             trusted: args.trusted_proxy,

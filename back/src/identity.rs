@@ -16,9 +16,25 @@ pub enum IdentityError {
 }
 
 fn random<const N: usize>() -> Result<String, IdentityError> {
+    Ok(URL_SAFE_NO_PAD.encode(random_bytes::<N>()?))
+}
+
+/// Random bytes.
+///
+/// # Errors
+/// When the system gives none.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], IdentityError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+    Ok(bytes)
+}
+
+/// A key for tickets, of 256 random bits: 43 characters.
+///
+/// # Errors
+/// When the system gives no random bytes.
+pub fn new_key() -> Result<String, IdentityError> {
+    random::<32>()
 }
 
 /// A secret of 128 random bits: 22 characters.

@@ -8,6 +8,7 @@ pub mod admission;
 pub mod config;
 pub mod connection;
 pub mod conversation;
+pub mod door;
 pub mod frame;
 pub mod handshake;
 pub mod heartbeat;
@@ -66,6 +67,7 @@ const LAST_COMMIT: Duration = Duration::from_secs(5);
 pub struct Server {
     config: Config,
     hub: Arc<Hub>,
+    door: door::Door,
     writer: Writer<Receipt>,
     follow: Follow<Receipt>,
     certificate: Option<Certificate>,
@@ -84,6 +86,9 @@ pub enum BuildError {
     /// The system gives no random bytes.
     #[error(transparent)]
     Identity(#[from] identity::IdentityError),
+    /// It is not known who may come in.
+    #[error("nobody can come in: {0}")]
+    Door(#[from] door::DoorError),
     /// There is no certificate.
     #[error("no TLS: {0}")]
     Tls(#[from] TlsError),
@@ -96,6 +101,7 @@ impl Server {
     /// When certificate or history cannot be opened, or the system gives no random bytes.
     pub fn build(config: Config) -> Result<Self, BuildError> {
         sabotage::plan(&config.sabotage);
+        let door = door::Door::build(&config.admission, history::unix_ms())?;
         let certificate = config.tls.clone().map(Certificate::open).transpose()?;
         let store: Arc<dyn Store> = match config.history {
             HistoryKind::Memory => Arc::new(Memory::new(identity::new_epoch()?, config.memory)),
@@ -108,7 +114,7 @@ impl Server {
         let hub = Arc::new(Hub::new(history, config.hub, metrics));
         hub.law().load(sanctions);
         let access = Access::new(&config);
-        Ok(Self { config, hub, writer, follow, certificate, access })
+        Ok(Self { config, hub, door, writer, follow, certificate, access })
     }
 
     /// The certificate, for whoever wants it read anew; `None` without TLS.
@@ -131,7 +137,7 @@ impl Server {
     /// # Errors
     /// When the listener is none, or when one of the tasks that carry the server ended.
     pub async fn run(self, listener: std::net::TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        let Self { config, hub, writer, mut follow, certificate, access } = self;
+        let Self { config, hub, door, writer, mut follow, certificate, access } = self;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -140,6 +146,7 @@ impl Server {
         let entrance = Entrance {
             yard: Arc::new(Yard {
                 hub: Arc::clone(&hub),
+                door,
                 limits: config.session,
                 arrivals: Arc::clone(&arrivals),
                 moderators: access.moderators,

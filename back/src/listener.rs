@@ -24,8 +24,10 @@ use crate::{
     admission::{Admission, NotNow, Place},
     connection,
     conversation::{Speech, Unwelcome, Yard},
+    door::Outside,
     handshake::{self, HEAD_BYTES, Head, Reply, Way, head_end},
     heartbeat::Patience,
+    history::unix_ms,
     hub::{Outlet, Vitals, Wire, farewell},
     metrics::{self, Refused as NotIn},
     socket::Frames,
@@ -259,7 +261,8 @@ async fn enter(stream: TcpStream, peer: SocketAddr, mut place: Place, entrance: 
         metrics.refused(NotIn::Lost);
         return None;
     }
-    converse(wire, client, place, way, bytes.split_off(end), &entrance).await
+    let rest = bytes.split_off(end);
+    converse(wire, client, place, way, handshake::ticket(&bytes), rest, &entrance).await
 }
 
 fn refusal(not_now: NotNow) -> (NotIn, Reply) {
@@ -276,6 +279,7 @@ async fn converse(
     client: IpAddr,
     place: Place,
     way: Way,
+    ticket: Option<&str>,
     rest: Vec<u8>,
     entrance: &Entrance,
 ) -> Option<Entered> {
@@ -302,18 +306,28 @@ async fn converse(
             if let Some(ban) = yard.hub.law().ban_of(None, address) {
                 outlet.dismiss(&farewell(&ban));
             }
+            match yard.door.lets_in(ticket, unix_ms()) {
+                Ok(()) => {}
+                // There is no error in an echo: the code says it.
+                Err(Outside::TurnedAway(turned)) => outlet.close(turned.code, None),
+                Err(Outside::Identity(_)) => outlet.close(CloseCode::Internal, None),
+            }
             Speech::Echo(Box::new(registration))
         }
         Way::Chat { negotiated: true, .. } => Speech::chat(yard, Arc::clone(&outlet), registration),
-        Way::Chat { room, .. } => match Box::pin(Speech::plain(yard, Arc::clone(&outlet), registration, room)).await {
-            Ok(speech) => speech,
-            // It was told so, and is still to read that.
-            Err(Unwelcome::Told) => Speech::Silent,
-            Err(Unwelcome::Identity(error)) => {
-                tracing::error!(conn = connection, %error, "no identity for a client");
-                return None;
+        Way::Chat { room, .. } => {
+            let ticket = ticket.map(str::to_owned);
+            let greeted = Speech::plain(yard, Arc::clone(&outlet), registration, room, ticket);
+            match Box::pin(greeted).await {
+                Ok(speech) => speech,
+                // It was told so, and is still to read that.
+                Err(Unwelcome::Told) => Speech::Silent,
+                Err(Unwelcome::Identity(error)) => {
+                    tracing::error!(conn = connection, %error, "no identity for a client");
+                    return None;
+                }
             }
-        },
+        }
     };
     Some(Entered { outlet, frames, speech, place })
 }

@@ -11,6 +11,7 @@ use anyhow::Context;
 use back::{
     Access, Server,
     config::{Config, OPS, Task},
+    door,
     history::{
         sqlite::{self, Moderators, Progress, ToolError},
         unix_ms,
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
         Task::AddModerator { data, name } => add_moderator(data.as_deref(), &name),
         Task::ListModerators { data } => list_moderators(&data),
         Task::RemoveModerator { data, name } => remove_moderator(&data, &name),
+        Task::MakeKey(file) => make_key(&file),
+        Task::MakeTicket { key, account, name, rooms } => make_ticket(key.as_deref(), &account, name, &rooms),
     };
     done.unwrap_or_else(|error| {
         say(&format!("back: {error:#}"));
@@ -101,6 +104,18 @@ fn remove_moderator(data: &Path, name: &Name) -> anyhow::Result<ExitCode> {
         return Err(sentence(ToolError::NoModerator(name.to_string())));
     }
     say(&format!("{name} is no moderator any more"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_key(file: &Path) -> anyhow::Result<ExitCode> {
+    door::tool::new_key(file)?;
+    say(&format!("{}: a new key; whoever has it can make tickets for anybody", file.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_ticket(key: Option<&Path>, account: &str, name: Option<Name>, rooms: &[String]) -> anyhow::Result<ExitCode> {
+    let key = key.context("say with --ticket-key or BACK_TICKET_KEY which key signs it")?;
+    writeln!(io::stdout(), "{}", door::tool::ticket(key, account, name, rooms, unix_ms())?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use shared::{
     Ask, ClientMessage, CloseCode, ErrorBody, ErrorCode, MessageId, ModeratorSecret, Name, Person, Refusal, RoomName,
-    Sentence, ServerMessage, SessionToken, UserId, limits,
+    Sentence, ServerMessage, SessionToken, Sight, UserId, limits,
 };
 
 use crate::{
@@ -164,6 +164,8 @@ pub struct Hello {
     pub name: Option<Name>,
     /// The secret of an earlier connection.
     pub session: Option<SessionToken>,
+    /// What lets somebody in where guests are not, and says who they are.
+    pub ticket: Option<String>,
     /// The secret of a moderator.
     pub moderator: Option<ModeratorSecret>,
     /// Whether it is one of the people.
@@ -179,8 +181,8 @@ impl Newcomer {
     /// What to do about anything else.
     pub fn hear(&mut self, text: &str) -> Result<Hello, Vec<Action>> {
         match ClientMessage::parse(text) {
-            Ok(ClientMessage::Hello { name, session, ticket: _, moderator, presence, rooms }) => {
-                Ok(Hello { name, session, moderator, presence, rooms })
+            Ok(ClientMessage::Hello { name, session, ticket, moderator, presence, rooms }) => {
+                Ok(Hello { name, session, ticket, moderator, presence, rooms })
             }
             Ok(other) => {
                 let error = ErrorBody::new(ErrorCode::BadField, "the first message of chat.v1 is hello").field("type");
@@ -203,6 +205,9 @@ pub struct Session {
     malformed: Malformed,
     /// The answer to whatever others would hear, while a moderator forbids that.
     silenced: Option<Refusal>,
+    sight: Sight,
+    /// Whether the name is the ticket's.
+    is_named: bool,
 }
 
 /// Why something is not done.
@@ -235,7 +240,30 @@ struct Joined {
 impl Session {
     /// Somebody who is in no room yet.
     pub fn new(person: Person, limits: SessionLimits, pace: Pace) -> Self {
-        Self { person, limits, rooms: Vec::new(), pace, malformed: Malformed::default(), silenced: None }
+        let (malformed, silenced, sight) = (Malformed::default(), None, Sight::everything());
+        Self { person, limits, rooms: Vec::new(), pace, malformed, silenced, sight, is_named: false }
+    }
+
+    /// Only these rooms are there for this session, and it keeps its name if that `is_named` by a ticket.
+    pub fn confine(&mut self, sight: Sight, is_named: bool) {
+        (self.sight, self.is_named) = (sight, is_named);
+    }
+
+    /// What this session may see.
+    pub fn sight(&self) -> &Sight {
+        &self.sight
+    }
+
+    /// What one may not see answers as what is not there, whether or not it is.
+    ///
+    /// # Errors
+    /// `no_room`.
+    pub fn find(&self, room: &RoomName) -> Result<(), Refusal> {
+        if self.sight.covers(room) {
+            return Ok(());
+        }
+        let error = ErrorBody::new(ErrorCode::NoRoom, "there is no such room").field("room").got(room.as_str());
+        Err(error.hint(r#"{"type":"rooms","id":"1"} lists those that there are"#).into())
     }
 
     /// Who this is.
@@ -299,6 +327,7 @@ impl Session {
     }
 
     fn join(&self, id: Option<MessageId>, room: RoomName, ask: Ask) -> Result<Action, Refused> {
+        self.find(&room)?;
         if self.limits.rooms > 0 && !self.is_in(&room) && self.rooms.len() >= self.limits.rooms {
             let error = ErrorBody::new(ErrorCode::RoomLimit, "this connection is in too many rooms");
             let error = error.limit(self.limits.rooms as u64).hint("leave one first");
@@ -349,6 +378,10 @@ impl Session {
             }
             ClientMessage::Name { id, name } => {
                 self.may_speak()?;
+                if self.is_named {
+                    let error = ErrorBody::new(ErrorCode::Forbidden, "your name comes with your ticket").field("name");
+                    return Err(error.hint("change it where you signed in").into());
+                }
                 self.person.name = name.clone();
                 Action::Rename(id, name)
             }
@@ -451,6 +484,9 @@ impl Session {
     }
 
     fn room_or_current(&self, named: Option<RoomName>) -> Result<RoomName, Refusal> {
+        if let Some(room) = &named {
+            self.find(room)?;
+        }
         named.or_else(|| self.rooms.last().map(|joined| joined.room.clone())).ok_or_else(|| not_joined().into())
     }
 }
@@ -636,6 +672,32 @@ mod tests {
         assert!(matches!(session.hear(r#"{"type":"history","id":"1"}"#, now)[0], Action::History(..)));
         session.silence(None);
         assert_eq!(room_of(&session.hear(r#"{"type":"send","text":"x"}"#, now)), "a");
+    }
+
+    #[test]
+    fn a_room_that_one_may_not_see_is_not_there_for_any_message() {
+        let now = Instant::now();
+        let mut session = session(&["open"]);
+        session.confine(Sight::parse(["open"]).unwrap(), true);
+        // Each type once, so that a new one is thought of.
+        for kind in ClientMessage::TYPES {
+            let fields = r#""id":"1","room":"board","text":"x","seq":1,"seconds":1,"name":"x""#;
+            let fields = format!(r#"{fields},"user":"u7Zk2mQ0aB-_x9Yc","secret":"AAAAAAAAAAAAAAAAAAAAAA""#);
+            let told = match *kind {
+                // With `seq` alone it is no position.
+                "join" => session.hear(r#"{"type":"join","id":"1","room":"board"}"#, now),
+                "search" | "who" | "leave" | "topic" | "send" | "edit" | "delete" | "read" | "slow" | "typing"
+                | "history" => session.hear(&format!(r#"{{"type":"{kind}",{fields}}}"#), now),
+                "hello" | "name" | "rooms" | "moderator" | "kick" | "ban" | "mute" | "pardon" | "sanctions"
+                | "ping" | "quit" => {
+                    continue;
+                }
+                other => panic!("does {other} name a room?"),
+            };
+            assert_eq!(code(&told), ErrorCode::NoRoom, "{kind}");
+        }
+        assert_eq!(code(&session.hear(r#"{"type":"name","id":"1","name":"lee"}"#, now)), ErrorCode::Forbidden);
+        assert_eq!(room_of(&session.hear(r#"{"type":"send","text":"x"}"#, now)), "open");
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub mod names;
 pub mod origin;
 pub mod position;
 pub mod server;
+pub mod sight;
+pub mod ticket;
 mod words;
 
 pub use address::Address;
@@ -23,6 +25,8 @@ pub use moderation::{ModeratorSecret, Sanction, SanctionKind, Sentence, claimed}
 pub use names::{MessageId, Name, NameError, RoomName, SessionToken, UserId};
 pub use position::{Epoch, Position};
 pub use server::{ErrorBody, ErrorCode, Gap, GapReason, Message, OkBody, Person, Resume, RoomEntry, ServerMessage};
+pub use sight::Sight;
+pub use ticket::{Ticket, TicketError, TicketKey};
 
 /// The subprotocol that `Sec-WebSocket-Protocol` negotiates; the only one so far.
 pub const SUBPROTOCOL: &str = "chat.v1";

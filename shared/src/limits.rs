@@ -34,6 +34,12 @@ pub const DEFAULT_LAST: u32 = 50;
 /// Most messages in one `page`, and in the replay of a join that asks for the newest.
 pub const PAGE_MESSAGES: u32 = 200;
 
+/// Rooms, and beginnings of rooms, that one ticket may name.
+pub const SIGHT_ROOMS: usize = 64;
+
+/// Longest name of an account in a ticket, in bytes.
+pub const ACCOUNT_BYTES: usize = 128;
+
 /// People named in one `joined`, in one `presence` delta, and in one answer to `who`.
 pub const PEOPLE_NAMED: usize = 50;
 

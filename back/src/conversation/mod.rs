@@ -14,7 +14,7 @@ use std::{
 use service::live::Live;
 use shared::{
     Ask, CloseCode, ErrorBody, ErrorCode, MessageId, Name, OkBody, Person, RoomName, SUBPROTOCOL, ServerMessage,
-    limits,
+    SessionToken, limits,
     server::{Limits, Welcome},
 };
 
@@ -22,6 +22,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     admission::Arrivals,
+    door::{Door, Entry, Outside, TurnedAway, Verdict, signed_out},
     frame,
     history::{Append, Change, Draft, Says},
     hub::{Coming, Hub, Membership, Outlet, Receipt, Registration, Room, farewell},
@@ -42,6 +43,8 @@ const SERVER: &str = concat!("madang/", env!("CARGO_PKG_VERSION"));
 pub struct Yard {
     /// Rooms and people.
     pub hub: Arc<Hub>,
+    /// Who may come in.
+    pub door: Door,
     /// What a session may do.
     pub limits: SessionLimits,
     /// Those who are being let in.
@@ -63,12 +66,22 @@ impl Yard {
     }
 }
 
+impl TurnedAway {
+    /// Tells somebody so, and ends their connection.
+    pub fn tell(self, outlet: &Outlet) {
+        tracing::debug!(conn = outlet.connection(), code = self.code.code(), "somebody stays outside");
+        outlet.say(&ServerMessage::Error(self.error));
+        outlet.close(self.code, None);
+    }
+}
+
 /// Why somebody was not let in.
 #[derive(Debug)]
 pub enum Unwelcome {
     /// There is no identity for them.
     Identity(IdentityError),
-    /// A moderator keeps them out, or there is no time for them; they were told.
+    /// A moderator or the door keeps them out, there is no time for them, or they only came to end something; they were
+    /// told.
     Told,
 }
 
@@ -140,17 +153,22 @@ impl Speech {
     /// A plain client: greeted at once and in its room.
     ///
     /// # Errors
-    /// When the system gives no random bytes for a session, or a moderator keeps out whoever comes from there.
+    /// When the system gives no random bytes for a session, or they are to stay outside.
     pub async fn plain(
         yard: Arc<Yard>,
         outlet: Arc<Outlet>,
         registration: Registration,
         room: RoomName,
+        ticket: Option<String>,
     ) -> Result<Self, Unwelcome> {
         let Some(_arriving) = yard.begin_arrival(&outlet) else { return Err(Unwelcome::Told) };
-        let hello = Hello { name: None, session: None, moderator: None, presence: true, rooms: BTreeMap::new() };
+        let (name, session, moderator, rooms) = (None, None, None, BTreeMap::new());
+        let hello = Hello { name, session, ticket, moderator, presence: true, rooms };
         let (mut talk, _) = Talk::begin(yard, outlet, registration, hello, "plain").await?;
-        talk.join(None, room, Ask::Default).await;
+        match talk.session.find(&room) {
+            Ok(()) => talk.join(None, room, Ask::Default).await,
+            Err(error) => talk.outlet.say(&ServerMessage::Error(error)),
+        }
         Ok(Self::Plain(talk))
     }
 
@@ -229,15 +247,24 @@ impl Guest {
                 return None;
             }
         };
+        let mut hidden = 0;
         for (room, ask) in rooms {
             let action = talk.session.arrive(room, ask);
-            let refused = !matches!(action, Action::Join(..));
+            let refusal = match &action {
+                Action::Say(ServerMessage::Error(error)) | Action::Refuse(_, ServerMessage::Error(error)) => {
+                    Some(error.code)
+                }
+                _ => None,
+            };
             if let Some(rest) = talk.carry_out([action]) {
                 rest.await;
             }
-            if refused {
+            match refusal {
+                // There may be others.
+                Some(ErrorCode::NoRoom) if hidden < limits::ROOMS_PER_CONNECTION => hidden += 1,
                 // The rest would be refused too; one answer says it.
-                break;
+                Some(_) => break,
+                None => {}
             }
         }
         Some(talk)
@@ -253,17 +280,20 @@ impl Talk {
         hello: Hello,
         protocol: &str,
     ) -> Result<(Box<Self>, BTreeMap<RoomName, Ask>), Unwelcome> {
-        let Hello { name, session, moderator, presence, rooms: wanted } = hello;
-        let may_be_known = session.is_some();
-        let token = session.map_or_else(identity::new_session, Ok)?;
-        let user = identity::user_of(&token)?;
+        let Hello { name, session, ticket, moderator, presence, rooms: wanted } = hello;
+        let Entry { session: token, user, may_be_known, sight, account } =
+            Self::judge(&yard, &outlet, ticket.as_deref(), session)?;
         let (badge, moderator, problem) = match moderator {
             Some(secret) => Badge::shown(&yard, &secret).await,
             None => (Badge::default(), None, None),
         };
         registration.moderates(moderator.is_some());
         // First whose connection it is, then whether they may come in: a ban in between finds the connection.
-        registration.belongs_to(&user);
+        registration.belongs_to(&user, account.as_ref().and_then(|account| account.sign_in.clone()));
+        if let Some(Err(turned)) = account.as_ref().map(|account| yard.door.still(&user, account)) {
+            turned.tell(&outlet);
+            return Err(Unwelcome::Told);
+        }
         // Who shares an address with the one who was shut out may be the one who did that.
         let address = registration.address().filter(|_| moderator.is_none());
         if let Some(ban) = yard.hub.law().ban_of(Some(&user), address) {
@@ -273,7 +303,9 @@ impl Talk {
         }
         let mute = yard.hub.law().mute_of(&user);
         // A name is heard too.
-        let name = name.filter(|_| mute.is_none());
+        let given = account.as_ref().and_then(|account| account.name.clone());
+        let is_named = given.is_some();
+        let name = given.or_else(|| name.filter(|_| mute.is_none()));
         let stored = if may_be_known && !yard.hub.people().knows(&user) {
             // Who cannot be looked up comes in all the same, as somebody new.
             yard.hub.history().name(&user).await.unwrap_or_else(|error| {
@@ -283,8 +315,9 @@ impl Talk {
         } else {
             None
         };
+        let tab = account.is_some().then(|| identity::user_of(&token)).transpose()?;
         let SessionLimits { text_bytes, rooms, rates } = yard.limits;
-        let arrival = registration.identify(&user, name, stored, Sends::new(&rates), presence);
+        let arrival = registration.identify(&user, tab, name, stored, Sends::new(&rates), presence);
         outlet.say(&ServerMessage::Welcome(Box::new(Welcome {
             server: SERVER.to_owned(),
             protocol: protocol.to_owned(),
@@ -307,7 +340,8 @@ impl Talk {
         }
         let person = Person { user, name: arrival.name };
         let pace = Pace::new(rates, arrival.sends, registration.visit().cloned());
-        let session = Session::new(person.clone(), yard.limits, pace);
+        let mut session = Session::new(person.clone(), yard.limits, pace);
+        session.confine(sight, is_named);
         let talk = Self { yard, outlet, session, presence, memberships: Vec::new(), badge, registration };
         let talk = Box::new(talk);
         if arrival.is_new_name
@@ -316,6 +350,29 @@ impl Talk {
             talk.append_in_turn(append).await;
         }
         Ok((talk, wanted))
+    }
+
+    /// Asks the door about a hello, and tells who stays outside why.
+    fn judge(
+        yard: &Yard,
+        outlet: &Outlet,
+        ticket: Option<&str>,
+        session: Option<SessionToken>,
+    ) -> Result<Entry, Unwelcome> {
+        match yard.door.judge(ticket, session, crate::history::unix_ms()) {
+            Ok(Verdict::In(entry)) => Ok(*entry),
+            Ok(Verdict::End(user, sign_in)) => {
+                let connections = yard.hub.people().sign_out(&user, sign_in.as_deref(), &signed_out());
+                tracing::info!(conn = outlet.connection(), %user, connections, "a sign-in ended");
+                outlet.close(CloseCode::Normal, None);
+                Err(Unwelcome::Told)
+            }
+            Err(Outside::TurnedAway(turned)) => {
+                turned.tell(outlet);
+                Err(Unwelcome::Told)
+            }
+            Err(Outside::Identity(error)) => Err(error.into()),
+        }
     }
 
     /// Looks whether a moderator forbids this person to be heard.

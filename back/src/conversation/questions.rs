@@ -14,7 +14,7 @@ const PAGE_BYTES: usize = 256 * 1024;
 
 impl Talk {
     pub(super) async fn rooms(&self, id: MessageId) {
-        match self.yard.hub.list().await {
+        match self.yard.hub.list_for(self.session.sight()).await {
             Ok(rooms) => self.ok(Some(id), OkBody::Rooms { rooms }),
             Err(error) => self.error(Some(id), *unavailable(error)),
         }

@@ -81,6 +81,13 @@ pub fn client(head: &Head<'_>, peer: IpAddr, trusted: &TrustedProxies) -> IpAddr
     trusted.client(peer, head.values("x-forwarded-for"))
 }
 
+/// The ticket in the address of a head that was decided about, for who has no hello to put it into.
+pub fn ticket(head: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(head.split(|byte| *byte == b'\n').next()?).ok()?;
+    let (_, query) = line.split(' ').nth(1)?.split_once('?')?;
+    query.split('&').find_map(|pair| pair.strip_prefix("ticket="))
+}
+
 fn path(path: &str) -> Result<Way, Reply> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let chat = |room| Ok(Way::Chat { room, negotiated: false });
@@ -170,6 +177,17 @@ mod tests {
         assert_eq!(way("/rooms/%FF"), Err(400));
         assert_eq!(way("/rooms/a%2Fb"), Err(400));
         assert_eq!(way("/rooms/a%0D%0AX"), Err(400));
+    }
+
+    #[test]
+    fn a_ticket_stands_in_the_address() {
+        let of = |path: &str| ticket(request(path, &[]).as_bytes()).map(str::to_owned);
+        assert_eq!(of("/rooms/dev?ticket=t1.a-_.b"), Some("t1.a-_.b".to_owned()));
+        assert_eq!(of("/?x=1&ticket=t1&ticket=t2"), Some("t1".to_owned()));
+        for none in ["/", "/ticket=1", "/?tickets=1", "/?aticket=1"] {
+            assert_eq!(of(none), None, "{none}");
+        }
+        assert_eq!(ticket(b"\xFF\n"), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use std::{
 
 use bytes::Bytes;
 use shared::{
-    Ask, ErrorBody, ErrorCode, MessageId, OkBody, Person, RoomEntry, RoomName, ServerMessage, server::Joined,
+    Ask, ErrorBody, ErrorCode, MessageId, OkBody, Person, RoomEntry, RoomName, ServerMessage, Sight, server::Joined,
 };
 
 use catch_up::Cursor;
@@ -251,7 +251,12 @@ impl Hub {
                 before.hand_over();
             }
             if present {
-                presence.join(&person.user, &person.name, outlet.connection(), Instant::now());
+                let (user, name, connection, now) = (&person.user, &person.name, outlet.connection(), Instant::now());
+                if outlet.may_have_others() {
+                    presence.join_beside(user, name, connection, now);
+                } else {
+                    presence.join(user, name, connection, now);
+                }
             }
             // While presence is locked nothing is told of it, so what follows `head` in the log follows this state.
             let head = room.log().head();
@@ -367,6 +372,30 @@ impl Hub {
         }
         let rooms = self.list_now().await?;
         *listed() = Some((Instant::now(), rooms.clone()));
+        Ok(rooms)
+    }
+
+    /// The rooms of [`Self::list`] that this lets somebody see, and every one that it names.
+    ///
+    /// # Errors
+    /// When history cannot be read.
+    pub async fn list_for(&self, sight: &Sight) -> Result<Vec<RoomEntry>, Unavailable> {
+        let mut rooms = self.list().await?;
+        if sight.is_everything() {
+            return Ok(rooms);
+        }
+        rooms.retain(|entry| sight.covers(&entry.room));
+        // The list has the fullest rooms only; others' must not crowd out what somebody was given by name.
+        for name in sight.names() {
+            if rooms.iter().any(|entry| entry.room == *name) {
+                continue;
+            }
+            let top = self.published(name, self.history.bounds(name).await?).top;
+            let count = self.rooms().get(name).map_or(0, |room| room.presence().count());
+            if count > 0 || top > 0 {
+                rooms.push(RoomEntry { room: name.clone(), count, top });
+            }
+        }
         Ok(rooms)
     }
 

@@ -130,6 +130,8 @@ pub struct Outlet {
     connection: u64,
     /// Whether this client reads chat, and so is told `bye` before Close.
     speaks_chat: bool,
+    /// Whether its person may be here by other connections too.
+    is_one_of_several: AtomicBool,
     vitals: Vitals,
     wire: Wire,
     queue: Mutex<Queue>,
@@ -150,12 +152,23 @@ impl Outlet {
             behind: VecDeque::new(),
             waker: None,
         };
-        Self { metrics, connection, speaks_chat, wire, vitals, queue: Mutex::new(queue) }
+        let is_one_of_several = AtomicBool::new(false);
+        Self { metrics, connection, speaks_chat, is_one_of_several, wire, vitals, queue: Mutex::new(queue) }
     }
 
     /// This connection's number.
     pub fn connection(&self) -> u64 {
         self.connection
+    }
+
+    /// Notes that its person may be here by other connections too, before it is in any room.
+    pub(super) fn is_one_of_several(&self) {
+        self.is_one_of_several.store(true, Ordering::Release);
+    }
+
+    /// Whether its person may be here by other connections too.
+    pub(super) fn may_have_others(&self) -> bool {
+        self.is_one_of_several.load(Ordering::Acquire)
     }
 
     /// Where it leads, for reading and for its end.

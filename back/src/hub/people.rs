@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shared::{CloseCode, Name, ServerMessage, UserId};
+use shared::{CloseCode, ErrorBody, Name, ServerMessage, UserId};
 
 use super::outlet::{Farewell, Outlet};
 use crate::{
@@ -32,6 +32,8 @@ pub struct People {
     next: AtomicU64,
     connections: Mutex<HashMap<u64, Connected>>,
     sessions: Mutex<HashMap<UserId, Session>>,
+    /// Which connection an account's session speaks by: an account has as many as it has tabs.
+    tabs: Mutex<HashMap<UserId, Arc<Outlet>>>,
 }
 
 /// A connection, as far as moderators are concerned.
@@ -41,6 +43,8 @@ struct Connected {
     address: Option<Address>,
     /// Whose it is, from hello on.
     user: Option<UserId>,
+    /// By which sign-in.
+    sign_in: Option<Box<str>>,
     moderates: bool,
 }
 
@@ -73,6 +77,8 @@ pub struct Registration {
     visit: Option<Arc<Visit>>,
     /// Whose seat among the people it holds.
     user: Option<UserId>,
+    /// By which session of an account.
+    tab: Option<UserId>,
     protocol: Protocol,
 }
 
@@ -85,6 +91,7 @@ impl People {
             next: AtomicU64::new(0),
             connections: Mutex::default(),
             sessions: Mutex::default(),
+            tabs: Mutex::default(),
         }
     }
 
@@ -101,10 +108,18 @@ impl People {
         visit: Option<Arc<Visit>>,
         protocol: Protocol,
     ) -> Registration {
-        let connected = Connected { outlet: Arc::clone(outlet), address, user: None, moderates: false };
+        let connected = Connected { outlet: Arc::clone(outlet), address, user: None, sign_in: None, moderates: false };
         self.connections().insert(outlet.connection(), connected);
         self.metrics.connected(protocol, outlet.wire().is_tls());
-        Registration { people: Arc::clone(self), outlet: Arc::clone(outlet), address, visit, user: None, protocol }
+        Registration {
+            people: Arc::clone(self),
+            outlet: Arc::clone(outlet),
+            address,
+            visit,
+            user: None,
+            tab: None,
+            protocol,
+        }
     }
 
     fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Connected>> {
@@ -113,6 +128,10 @@ impl People {
 
     fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tabs(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, Arc<Outlet>>> {
+        self.tabs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many connections there are.
@@ -138,6 +157,19 @@ impl People {
             one.user.as_ref() == Some(user) || (from_there && !one.moderates)
         });
         outlets.iter().for_each(|outlet| outlet.dismiss(farewell));
+        outlets.len()
+    }
+
+    /// Ends the connections of a sign-in, or all of an account's, with this word; says how many there were.
+    pub fn sign_out(&self, user: &UserId, sign_in: Option<&str>, error: &ErrorBody) -> usize {
+        let outlets = self.those(|one| {
+            one.user.as_ref() == Some(user) && sign_in.is_none_or(|sign_in| one.sign_in.as_deref() == Some(sign_in))
+        });
+        let farewell = Farewell { code: CloseCode::Unauthorized, retry_after_ms: None, text: None, by: None };
+        for outlet in &outlets {
+            outlet.say(&ServerMessage::Error(Box::new(error.clone())));
+            outlet.dismiss(&farewell);
+        }
         outlets.len()
     }
 
@@ -193,10 +225,10 @@ impl People {
 }
 
 impl Registration {
-    /// Says whose connection it is, so that what is imposed on them reaches it.
-    pub fn belongs_to(&self, user: &UserId) {
+    /// Says whose connection it is, and by which sign-in, so that what is imposed on them reaches it.
+    pub fn belongs_to(&self, user: &UserId, sign_in: Option<Box<str>>) {
         if let Some(connected) = self.people.connections().get_mut(&self.outlet.connection()) {
-            connected.user = Some(user.clone());
+            (connected.user, connected.sign_in) = (Some(user.clone()), sign_in);
         }
     }
 
@@ -218,11 +250,13 @@ impl Registration {
     }
 
     /// Says who speaks on this connection; `stored` is the name that history remembers, `fresh` what a session that is
-    /// not known may send. Another connection of the same session is closed: the newest wins. Who is not `present`
+    /// not known may send. An account has several sessions, and `tab` tells which. Another connection of the same session
+    /// is closed: the newest wins. Who is not `present`
     /// speaks beside that connection, and leaves it and the name that is known of them alone.
     pub fn identify(
         &mut self,
         user: &UserId,
+        tab: Option<UserId>,
         name: Option<Name>,
         stored: Option<Name>,
         fresh: Sends,
@@ -238,11 +272,16 @@ impl Registration {
         let is_new_name = present && name.is_some() && name != known;
         let name = name.or_else(|| known.clone()).unwrap_or_else(|| Name::guest(user));
         let kept = known.filter(|_| !present).unwrap_or_else(|| name.clone());
-        let (held, replaced) = if present { (Ok(Arc::clone(&self.outlet)), held.ok()) } else { (held, None) };
+        let (held, mut replaced) = if present { (Ok(Arc::clone(&self.outlet)), held.ok()) } else { (held, None) };
         let address = self.address;
         sessions.insert(user.clone(), Session { name: kept, address, sends: sends.clone(), held });
         drop(sessions);
         self.user = present.then(|| user.clone());
+        if let Some(tab) = tab.filter(|_| present) {
+            self.outlet.is_one_of_several();
+            replaced = self.people.tabs().insert(tab.clone(), Arc::clone(&self.outlet));
+            self.tab = Some(tab);
+        }
         if let Some(outlet) = replaced {
             outlet.close(CloseCode::Replaced, None);
         }
@@ -259,6 +298,12 @@ impl Drop for Registration {
             && session.held.as_ref().is_ok_and(|outlet| Arc::ptr_eq(outlet, &self.outlet))
         {
             session.held = Err(Instant::now());
+        }
+        if let Some(tab) = &self.tab {
+            let mut tabs = self.people.tabs();
+            if tabs.get(tab).is_some_and(|outlet| Arc::ptr_eq(outlet, &self.outlet)) {
+                tabs.remove(tab);
+            }
         }
     }
 }

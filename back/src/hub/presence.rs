@@ -4,7 +4,7 @@
 //! announced after a grace, so that a reload shows nothing.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,6 +25,8 @@ pub struct PresenceTimes {
 pub struct Presence {
     times: PresenceTimes,
     people: BTreeMap<UserId, Seat>,
+    /// Connections of those who are here by several, beside the one that holds the seat: accounts alone.
+    beside: HashMap<UserId, Vec<u64>>,
     /// Whose grace ends when, earliest first.
     leaving: BTreeSet<(Instant, UserId)>,
     /// Since the last delta.
@@ -55,6 +57,7 @@ impl Presence {
         Self {
             times,
             people: BTreeMap::new(),
+            beside: HashMap::new(),
             leaving: BTreeSet::new(),
             joined: BTreeSet::new(),
             left: BTreeMap::new(),
@@ -84,8 +87,43 @@ impl Presence {
         self.schedule(now);
     }
 
+    /// Somebody comes who may be here by other connections: those keep them here when this one goes.
+    pub fn join_beside(&mut self, user: &UserId, name: &Name, connection: u64, now: Instant) {
+        if let Some(seat) = self.people.get(user)
+            && seat.leaving.is_none()
+            && seat.connection != connection
+        {
+            let beside = self.beside.entry(user.clone()).or_default();
+            beside.retain(|other| *other != connection);
+            beside.push(seat.connection);
+        }
+        self.join(user, name, connection, now);
+    }
+
+    /// Another connection of somebody's whose connection goes, if there is one; it has the seat then.
+    fn hand_on(&mut self, user: &UserId, connection: u64) -> bool {
+        let Some(beside) = self.beside.get_mut(user) else { return false };
+        let count = beside.len();
+        beside.retain(|other| *other != connection);
+        let mut stays = beside.len() < count;
+        if !stays
+            && let Some(seat) = self.people.get_mut(user).filter(|seat| seat.connection == connection)
+            && let Some(next) = beside.pop()
+        {
+            seat.connection = next;
+            stays = true;
+        }
+        if beside.is_empty() {
+            self.beside.remove(user);
+        }
+        stays
+    }
+
     /// A connection goes: at once when it said so, after the grace when it just ended.
     pub fn leave(&mut self, user: &UserId, connection: u64, at_once: bool, now: Instant) {
+        if self.hand_on(user, connection) {
+            return;
+        }
         let Some(seat) = self.people.get_mut(user).filter(|seat| seat.connection == connection) else { return };
         if at_once || self.times.grace.is_zero() {
             if let Some(until) = seat.leaving.take() {
@@ -285,6 +323,32 @@ mod tests {
             yard.leave(user, connection, true);
             assert!(is_right(&mut yard), "after {user} left");
         }
+    }
+
+    #[test]
+    fn who_is_here_twice_leaves_with_the_last_connection() {
+        let mut yard = Yard::new();
+        let come = |yard: &mut Yard, connection| {
+            yard.presence.join_beside(&id(1), &Name::parse("kim").unwrap(), connection, yard.now);
+        };
+        for connection in [1, 2, 3] {
+            come(&mut yard, connection);
+        }
+        // Once more by the same, as a resume does.
+        come(&mut yard, 2);
+        assert_eq!(yard.wait(250), Some((1, vec!["kim".into()], vec![], vec![])));
+        for (connection, at_once) in [(1, true), (2, false), (2, true)] {
+            yard.leave(1, connection, at_once);
+            assert_eq!(yard.wait(60_000), None);
+        }
+        assert_eq!(yard.presence.count(), 1);
+        yard.leave(1, 3, false);
+        assert_eq!((yard.wait(14_999), yard.presence.count()), (None, 1));
+        // Back within the grace, and gone with a word.
+        come(&mut yard, 4);
+        yard.leave(1, 4, true);
+        assert_eq!(yard.wait(250), Some((0, vec![], vec!["kim".into()], vec![])));
+        assert!(yard.presence.beside.is_empty() && yard.presence.is_idle());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod chat;
 mod client;
 mod crowd;
 mod disk;
+mod doors;
 mod drain;
 mod durable;
 mod handshake;

@@ -10,9 +10,9 @@ use crate::{
     server::TestServer,
 };
 
-const SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+pub const SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 /// `printf %s AAAAAAAAAAAAAAAAAAAAAA | sha256sum`
-const FLAG: &str = "mo=8a5bdb4cc15164126c6ef2668de9dd240d299ce6397a42c95a9411b93d080ed8";
+pub const FLAG: &str = "mo=8a5bdb4cc15164126c6ef2668de9dd240d299ce6397a42c95a9411b93d080ed8";
 
 /// A server with a moderator.
 fn server(flags: &[&str]) -> TestServer {

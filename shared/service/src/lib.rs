@@ -9,6 +9,7 @@ pub mod live;
 pub mod log;
 pub mod metrics;
 pub mod ops;
+pub mod secret;
 pub mod settings;
 pub mod signals;
 pub mod supervisor;

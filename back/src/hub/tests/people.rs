@@ -17,7 +17,7 @@ async fn only_so_many_of_those_who_left_are_known_and_for_an_hour() {
     let come = |n: usize| {
         let outlet = connect(&yard.hub).1;
         let mut registration = people.register(&outlet, None, None, Protocol::Chat);
-        registration.identify(&user(n), None, None, Sends::new(&rates), true);
+        registration.identify(&user(n), None, None, None, Sends::new(&rates), true);
         registration
     };
     let stays = come(0);
