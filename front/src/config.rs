@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 use service::{
     log, ops,
     settings::{self, Standing},
     tls::{Certificate, Files},
     visitors::Allowed,
 };
-use shared::{TrustedProxies, forwarded, origin::AllowedOrigin};
+use shared::{Name, TrustedProxies, forwarded, origin::AllowedOrigin};
 
 use crate::{base::BasePath, bridge::BridgeLimits, host::BackUrl};
 
@@ -75,6 +75,18 @@ pub struct Config {
     #[arg(long, env = "FRONT_SOURCE_URL", value_name = "URL", value_parser = web_address)]
     pub source_url: Option<String>,
 
+    /// Key that tickets for the chat server are signed with: the file that `back --ticket-key` has
+    #[arg(long, env = "FRONT_TICKET_KEY", value_name = "FILE")]
+    pub ticket_key: Option<PathBuf>,
+
+    /// Ask everybody to sign in; the accounts are in this file, which `front user add` makes. Needs --ticket-key
+    #[arg(long, env = "FRONT_ACCOUNTS", value_name = "FILE", global = true)]
+    pub accounts: Option<PathBuf>,
+
+    /// Without a command the server runs
+    #[command(subcommand)]
+    pub tool: Option<Tool>,
+
     /// Folder with the page's scripts, styles and words
     #[arg(long, env = "FRONT_ASSETS", default_value_os_t = default_assets())]
     pub assets: PathBuf,
@@ -95,6 +107,43 @@ pub struct Config {
     /// where that is taken]
     #[arg(long, env = "FRONT_OPS", value_name = "ADDRESS")]
     pub ops: Option<ops::Place>,
+}
+
+/// What the program does instead of serving.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Tool {
+    /// Accounts in --accounts, also while the server runs
+    #[command(subcommand)]
+    User(UserTool),
+}
+
+/// What is done with accounts.
+#[derive(Debug, Clone, Subcommand)]
+pub enum UserTool {
+    /// Add somebody; the password is read from the terminal, or is the first line of standard input
+    Add {
+        /// What they are called, and sign in as
+        #[arg(value_parser = name)]
+        name: Name,
+    },
+    /// Write everybody's names
+    List,
+    /// Take somebody out, at once
+    Remove {
+        /// What they are called
+        #[arg(value_parser = name)]
+        name: Name,
+    },
+    /// Give somebody another password, and sign them out everywhere
+    Password {
+        /// What they are called
+        #[arg(value_parser = name)]
+        name: Name,
+    },
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::parse(text).map_err(|error| error.to_string())
 }
 
 /// What may change while the server runs: the words of [`crate::Access`].
@@ -245,6 +294,9 @@ impl Default for Config {
             api: ApiLimits::default(),
             base_path: BasePath::default(),
             source_url: None,
+            ticket_key: None,
+            accounts: None,
+            tool: None,
             assets: default_assets(),
             drain: Duration::from_secs(4),
             log: LOG.to_owned(),

@@ -4,13 +4,18 @@
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
+use serde_json::json;
 use service::tls::Trust;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
 
-use crate::{host::BackUrl, metrics::Metrics};
+use crate::{
+    host::BackUrl,
+    metrics::Metrics,
+    signin::office::{Office, Person},
+};
 
 /// Received bytes that the kernel keeps while nobody here reads, because a browser does not. By default it is megabytes,
 /// which the chat server would take for delivered.
@@ -35,6 +40,8 @@ pub struct Back {
     url: BackUrl,
     trust: Option<Trust>,
     metrics: Arc<Metrics>,
+    /// Where tickets are made, if it asks for them.
+    office: Option<Arc<Office>>,
 }
 
 impl Back {
@@ -53,7 +60,27 @@ impl Back {
              scripts/cert, or what this system trusts, on Debian /etc/ssl/certs/ca-certificates.crt"
         );
         let trust = ca.map(Trust::in_file).transpose().context("--back-ca")?;
-        Ok(Self { url, trust, metrics: Arc::default() })
+        Ok(Self { url, trust, metrics: Arc::default(), office: None })
+    }
+
+    /// It asks for tickets, which are made there.
+    #[must_use]
+    pub(crate) fn with(self, office: Option<Arc<Office>>) -> Self {
+        Self { office, ..self }
+    }
+
+    /// A hello of this server's own, as nobody in a room.
+    pub(crate) fn hello(&self) -> String {
+        let mut hello = json!({ "type": "hello", "presence": false });
+        if let Some(ticket) = self.office.as_ref().and_then(|office| office.reader()) {
+            hello["ticket"] = ticket.into();
+        }
+        hello.to_string()
+    }
+
+    /// A ticket for somebody who signed in.
+    pub(crate) fn ticket_of(&self, person: &Person) -> Option<String> {
+        self.office.as_ref()?.admit(person)
     }
 
     /// What this server counts of itself; whoever reaches the chat server has it from here.

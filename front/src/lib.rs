@@ -18,6 +18,7 @@ pub mod pages;
 mod relay;
 mod routes;
 mod scriptless;
+pub mod signin;
 pub mod theme;
 mod visitor;
 pub mod words;
@@ -25,6 +26,7 @@ pub mod words;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    sync::Arc,
     time::Duration,
 };
 
@@ -46,6 +48,7 @@ use service::{
     live::Live,
     tls::{Certificate, Files, LOOK_EVERY},
 };
+use signin::{Doors, office::Office};
 use visitor::Gate;
 
 /// Waiting connections that the kernel holds; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
@@ -70,6 +73,7 @@ struct State {
     relay: Option<web::Data<Relay>>,
     source: web::Data<about::Source>,
     assets: web::Data<Assets>,
+    doors: Option<web::Data<Doors>>,
 }
 
 /// The page server, built but not yet running.
@@ -94,7 +98,18 @@ impl Server {
             config.assets.display()
         );
         let access = Access::new(&config);
-        let back = Back::new(config.back, config.back_ca.as_deref())?;
+        let office = config.ticket_key.as_deref().map(Office::open).transpose().context("--ticket-key")?.map(Arc::new);
+        let doors = match (&office, config.accounts) {
+            (Some(office), Some(file)) => {
+                let doors = Doors::open(Arc::clone(office), file, config.base_path.clone()).context("--accounts")?;
+                Some(web::Data::new(doors))
+            }
+            (None, Some(_)) => {
+                anyhow::bail!("--accounts asks for --ticket-key: the chat server knows people by tickets")
+            }
+            (_, None) => None,
+        };
+        let back = Back::new(config.back, config.back_ca.as_deref())?.with(office);
         let relay = config.same_port.then(|| {
             let limit = config.relays.map(|relays| if relays == 0 { usize::MAX } else { relays });
             let limit = limit.unwrap_or_else(|| config::relays_for(descriptors()));
@@ -115,7 +130,7 @@ impl Server {
             .with_context(|| format!("cannot read the folder {}", config.assets.display()))?;
         let assets = web::Data::new(assets);
         let source = web::Data::new(about::Source(config.source_url));
-        let state = State { pages, gate, origins, relay, source, assets };
+        let state = State { pages, gate, origins, relay, source, assets, doors };
         let limits = config.api.bridge(config.drain);
         Ok(Self { state, certificate, back, limits, access })
     }
@@ -149,8 +164,11 @@ impl Server {
         let drain_seconds = relay::drain_seconds(limits.drain);
         let end = CancellationToken::new();
         let bridge = web::Data::from(Bridge::new(back, limits, Handle::current(), shutdown.clone(), end.clone()));
+        if let Some(doors) = state.doors.clone() {
+            Doors::watch(doors, &bridge);
+        }
         let server = HttpServer::new(move || {
-            let relay = state.relay.clone();
+            let (relay, doors) = (state.relay.clone(), state.doors.clone());
             App::new()
                 .app_data(state.pages.clone())
                 .app_data(state.gate.clone())
@@ -159,6 +177,7 @@ impl Server {
                 .app_data(state.assets.clone())
                 .app_data(bridge.clone())
                 .configure(|app| _ = relay.map(|relay| app.app_data(relay)))
+                .configure(|app| _ = doors.map(|doors| app.app_data(doors)))
                 .service(
                     // Everything that has an address; what lies outside has none.
                     web::scope(state.pages.base().as_str())
@@ -169,6 +188,7 @@ impl Server {
                 .default_service(web::to(routes::not_found))
                 .wrap(middleware::Compress::default())
                 .wrap(middleware::from_fn(api::leave_streams_plain))
+                .wrap(middleware::from_fn(signin::guard))
                 // The last one wrapped sees the request first: nothing below it meets an unchecked `Host`.
                 .wrap(middleware::from_fn(headers::guard))
         })

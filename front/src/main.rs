@@ -2,19 +2,28 @@
 
 use std::{
     io::{self, Write},
+    path::Path,
     process::ExitCode,
     sync::{Mutex, PoisonError},
 };
 
 use anyhow::Context;
-use front::{Access, Config, Server, config::OPS};
+use front::{
+    Access, Config, Server,
+    config::{OPS, Tool, UserTool},
+    signin::tool,
+};
 use service::{exposure, log, settings::Standing, signals, supervisor, tls::Certificate};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let (config, standing) = Config::from_arguments();
-    match serve(config, standing).await {
+    let done = match config.tool {
+        Some(Tool::User(act)) => keep(config.accounts.as_deref(), &act),
+        None => serve(config, standing).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "front: {error:#}");
@@ -40,6 +49,27 @@ fn reload_on_hangup(certificate: Option<Certificate>, standing: Standing, access
             access.set(&config);
         }
     })
+}
+
+/// Does what an operator wants done with accounts.
+fn keep(file: Option<&Path>, act: &UserTool) -> anyhow::Result<()> {
+    let file = file.context("say with --accounts or FRONT_ACCOUNTS in which file")?;
+    let done = match act {
+        UserTool::Add { name } => tool::add(file, name).map(|()| format!("{name} can sign in")),
+        UserTool::Password { name } => {
+            tool::change(file, name).map(|()| format!("{name} has another password, and is signed out everywhere"))
+        }
+        UserTool::Remove { name } => tool::remove(file, name).map(|()| format!("{name} is out")),
+        UserTool::List => {
+            for name in tool::list(file)? {
+                writeln!(std::io::stdout(), "{name}")?;
+            }
+            return Ok(());
+        }
+    };
+    let said = done?;
+    let _ = writeln!(std::io::stderr(), "{said}");
+    Ok(())
 }
 
 /// Binds, says where, and serves until a signal comes.

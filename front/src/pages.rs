@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{json, value::RawValue};
-use shared::{Epoch, RoomName, limits};
+use shared::{Epoch, RoomName, UserId, limits};
 use tera::{Context, Tera};
 
 use crate::{
@@ -39,6 +39,10 @@ pub struct Reader<'a> {
     pub(crate) assets: &'a Folder,
     /// The path of the page, for the language switch. Percent-encoded.
     pub path: &'a str,
+    /// Whose page it is, where one has to sign in: what the chat server calls them.
+    pub account: Option<&'a UserId>,
+    /// What they are called.
+    pub person: Option<&'a str>,
     /// Whether this may be a browser that runs scripts. Text browsers show what waits for a script as if it worked.
     pub scripted: bool,
 }
@@ -52,6 +56,19 @@ pub struct Form<'a> {
     pub room: &'a str,
     /// Which field is wrong, and why.
     pub problem: Option<(Field, String)>,
+}
+
+/// What the desk shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Desk<'a> {
+    /// Where to go to from there.
+    pub to: &'a str,
+    /// The name as it was written.
+    pub name: &'a str,
+    /// Why nobody was signed in; empty otherwise.
+    pub problem: &'a str,
+    /// Who is signed in already.
+    pub person: Option<&'a str>,
 }
 
 /// What a room's page says to browsers without a script.
@@ -95,6 +112,9 @@ struct Data<'a> {
     room: Option<&'a str>,
     limits: serde_json::Value,
     words: &'a Table,
+    /// Who signed in: a ticket is to be fetched for each connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a UserId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     past: Option<&'a Past>,
 }
@@ -139,6 +159,7 @@ impl Pages {
             ("live.html", include_str!("../templates/live.html")),
             ("said.html", include_str!("../templates/said.html")),
             ("about.html", include_str!("../templates/about.html")),
+            ("sign-in.html", include_str!("../templates/sign-in.html")),
             ("problem.html", include_str!("../templates/problem.html")),
             ("themes.html", include_str!("../templates/themes.html")),
         ])?;
@@ -216,6 +237,19 @@ impl Pages {
         Ok(self.tera.render("about.html", &context)?)
     }
 
+    /// The desk where one signs in and out.
+    ///
+    /// # Errors
+    /// When the template asks for something that is not there.
+    pub fn sign_in(&self, reader: Reader<'_>, desk: &Desk<'_>) -> anyhow::Result<String> {
+        let mut context = self.context(reader, None, None);
+        context.insert("to", desk.to);
+        context.insert("name", desk.name);
+        context.insert("problem", desk.problem);
+        context.insert("person", desk.person.unwrap_or_default());
+        Ok(self.tera.render("sign-in.html", &context)?)
+    }
+
     /// A page that says what went wrong, and leads back to the form.
     ///
     /// # Errors
@@ -248,6 +282,7 @@ impl Pages {
             room: room.map(RoomName::as_str),
             limits: json!({ "name": limits::NAME_CHARS, "room": limits::ROOM_CHARS, "text": limits::TEXT_BYTES }),
             words,
+            account: reader.account,
             past,
         };
         // Texts, numbers and lists of them always become JSON.
@@ -261,6 +296,7 @@ impl Pages {
         context.insert("light_media", light);
         context.insert("schemes", reader.theme.schemes());
         context.insert("theme", reader.theme.tag());
+        context.insert("person", reader.person.unwrap_or_default());
         context.insert("back", &back);
         context.insert("base", self.base.as_str());
         context.insert("static", &assets::address(&self.base, reader.assets, "page"));

@@ -8,7 +8,7 @@ use actix_web::{
     web,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use shared::{Name, NameError, RoomName, limits};
+use shared::{Name, NameError, RoomName, UserId, limits};
 
 use crate::{
     about,
@@ -17,6 +17,7 @@ use crate::{
     pages::{Field, Form, Pages, Reader},
     relay,
     scriptless::{self, Guest},
+    signin::{desk, office::Person},
     theme::{self, Theme},
     visitor::Visitor,
     words::{self, Lang},
@@ -40,6 +41,17 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         .service(room)
         .service(readable("/r/{room:[^/]*}/live").route(web::to(scriptless::live)))
         .service(readable("/favicon.ico").route(web::to(favicon)))
+        .service(
+            web::resource("/sign-in")
+                .route(web::route().guard(reading()).to(desk::show))
+                .route(web::post().to(desk::sign_in))
+                .default_service(web::to(|request| wrong_method(request, "GET, HEAD, POST"))),
+        )
+        .service(
+            web::resource("/sign-out")
+                .route(web::post().to(desk::sign_out))
+                .default_service(web::to(|request| wrong_method(request, "POST"))),
+        )
         .service(readable("/about").route(web::to(about::about)))
         .service(readable("/manifest.webmanifest").route(web::to(about::manifest)))
         // All of it, however it is asked: the chat server answers.
@@ -78,6 +90,9 @@ pub(crate) struct Asked<'a> {
     /// What a switch chose by this request: the cookies' names and values.
     chosen: Vec<(&'static str, &'static str)>,
     assets: Arc<Folder>,
+    /// Who signed in, as the chat server calls them.
+    account: Option<UserId>,
+    person: Option<Name>,
 }
 
 impl<'a> Asked<'a> {
@@ -98,7 +113,10 @@ impl<'a> Asked<'a> {
         let chosen =
             [switch.map(|lang| (words::COOKIE, lang.tag())), theme_switch.map(|theme| (theme::COOKIE, theme.tag()))];
         let chosen = chosen.into_iter().flatten().collect();
-        Some(Self { request, pages, back, address, secure, expected, lang, theme, chosen, assets })
+        let person = request.extensions().get::<Person>().cloned();
+        let account = person.as_ref().and_then(|person| shared::ticket::user_of_account(&person.account));
+        let person = person.map(|person| person.name);
+        Some(Self { request, pages, back, address, secure, expected, lang, theme, chosen, assets, account, person })
     }
 
     pub(crate) fn reader(&self) -> Reader<'_> {
@@ -110,6 +128,8 @@ impl<'a> Asked<'a> {
             assets: &self.assets,
             path: self.request.path(),
             scripted,
+            account: self.account.as_ref(),
+            person: self.person.as_ref().map(Name::as_str),
         }
     }
 
@@ -128,6 +148,12 @@ impl<'a> Asked<'a> {
     pub(crate) fn room_cookie(&self) -> String {
         let secure = if self.secure { "; Secure" } else { "" };
         format!("; Path={}/r; HttpOnly; SameSite=Lax{secure}", self.pages.base())
+    }
+
+    /// The attributes of a cookie that all pages of this server read and no script.
+    pub(crate) fn own_cookie(&self) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("; Path={}; HttpOnly; SameSite=Lax{secure}", self.pages.base().of_cookies())
     }
 
     fn field(&self, name: &header::HeaderName) -> &str {

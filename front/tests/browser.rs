@@ -28,6 +28,8 @@ mod place;
 mod quiet;
 #[path = "browser/reading.rs"]
 mod reading;
+#[path = "browser/signin.rs"]
+mod signin;
 #[path = "browser/writing.rs"]
 mod writing;
 #[path = "browser/xss.rs"]

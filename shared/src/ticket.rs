@@ -115,6 +115,19 @@ impl TicketKey {
         mac
     }
 
+    /// A mark that shows that this key's owner wrote this text for this purpose. No ticket and no session has such a one.
+    pub fn mark(&self, purpose: &str, text: &str) -> String {
+        let mac = self.sign(&[b"madang mark\0", purpose.as_bytes(), b"\0", text.as_bytes()]);
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    }
+
+    /// Whether [`Self::mark`] made this mark; in constant time.
+    pub fn is_marked(&self, purpose: &str, text: &str, mark: &str) -> bool {
+        let Ok(mark) = URL_SAFE_NO_PAD.decode(mark) else { return false };
+        let mac = self.sign(&[b"madang mark\0", purpose.as_bytes(), b"\0", text.as_bytes()]);
+        mac.verify_slice(&mark).is_ok()
+    }
+
     /// A secret for a connection of this person, which says whose it is: nobody else can go on with it.
     pub fn session(&self, user: &UserId, random: &[u8; 16]) -> Option<SessionToken> {
         let mut bytes = URL_SAFE_NO_PAD.decode(user.as_str()).ok()?;
@@ -303,6 +316,16 @@ mod tests {
         let forged = SessionToken::parse(&URL_SAFE_NO_PAD.encode(bytes)).unwrap();
         assert_eq!(key(1).holder(&forged), None);
         assert_eq!(key(1).holder(&SessionToken::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap()), None);
+    }
+
+    #[test]
+    fn a_mark_is_for_one_text_and_one_purpose() {
+        let mark = key(1).mark("cookie", "a.b");
+        assert!(key(1).is_marked("cookie", "a.b", &mark));
+        for (key, purpose, text) in [(key(2), "cookie", "a.b"), (key(1), "link", "a.b"), (key(1), "cookie", "a.c")] {
+            assert!(!key.is_marked(purpose, text, &mark), "{purpose} {text}");
+        }
+        assert!(!key(1).is_marked("cookie", "a.b", "") && !key(1).is_marked("cookie", "a.b", "!"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::problem::Problem;
 use crate::{
     routes::query,
+    signin::office::Person,
     visitor::{Gate, Visitor},
 };
 
@@ -31,6 +32,11 @@ pub(super) fn counted(request: &HttpRequest) -> Option<Address> {
     let address = address(request)?;
     let is_proxy = request.app_data::<Data<Gate>>().is_some_and(|gate| gate.trusted.now().trusts(address));
     Address::of(address).filter(|_| !is_proxy)
+}
+
+/// Who signed in, where one has to.
+pub(super) fn person(request: &HttpRequest) -> Option<Person> {
+    request.extensions().get().cloned()
 }
 
 /// The room in the path: what stands before the last segment.

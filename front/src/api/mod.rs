@@ -12,7 +12,7 @@ mod sessions;
 mod streams;
 
 use actix_web::{
-    Error, Resource, Route,
+    Error, HttpRequest, HttpResponse, Resource, Route,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     guard,
@@ -22,6 +22,7 @@ use actix_web::{
 };
 use shared::{ErrorBody, ErrorCode};
 
+use crate::signin::{Doors, desk};
 use problem::Problem;
 
 /// Puts every part of the API at its address.
@@ -41,6 +42,8 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
             .service(only("/rooms/{room:[^/]*}/hook", "POST").route(web::post().to(hook::post)))
             .service(only("/rooms/{room:[^/]*}/users", "GET, HEAD").route(get().to(lists::users)))
             .service(only("/rooms/{room:[^/]*}/search", "GET, HEAD").route(get().to(lists::search)))
+            // For the page alone, and only where one signs in.
+            .service(web::resource("/ticket").route(web::post().to(ticket)).default_service(web::to(not_found)))
             .service(only("/sessions", "POST").route(web::post().to(sessions::begin)))
             .service(only("/sessions/{user}", "DELETE").route(web::delete().to(sessions::end)))
             .service(only("/sessions/{user}/events", "GET").route(web::get().to(sessions::events)))
@@ -58,9 +61,17 @@ fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
+async fn ticket(request: HttpRequest, doors: Option<web::Data<Doors>>) -> Result<HttpResponse, Problem> {
+    desk::ticket(&request, doors.as_deref().map(|doors| &**doors)).ok_or_else(nothing)
+}
+
 async fn not_found() -> Result<&'static str, Problem> {
+    Err(nothing())
+}
+
+fn nothing() -> Problem {
     let error = ErrorBody::new(ErrorCode::NotFound, "there is nothing at this address");
-    Err(Box::new(error.hint("the addresses are described in openapi.json")).into())
+    Box::new(error.hint("the addresses are described in openapi.json")).into()
 }
 
 /// Takes from streams the wish to be compressed: a compressor keeps events until it has enough of them.

@@ -50,13 +50,14 @@ pub(super) async fn post(
         }
         (id, key) => id.or(key),
     };
-    let from = asked::address(&request);
+    let (from, person) = (asked::address(&request), asked::person(&request));
     let saying = match speaker {
         Some(session) => {
             let id = id.map_or_else(new_id, Ok)?;
-            Saying { room, text: said.text, reply_to: said.reply_to, session, name: said.name, id, from }
+            let (text, reply_to, name) = (said.text, said.reply_to, said.name);
+            Saying { room, text, reply_to, session, name, id, from, person, shows_session: true }
         }
-        None => Saying::guest(room, said.text, said.reply_to, said.name, id, from)?,
+        None => Saying { person, ..Saying::guest(room, said.text, said.reply_to, said.name, id, from)? },
     };
     Ok(stored(&bridge.say(place, saying).await?))
 }
@@ -132,5 +133,6 @@ pub(super) fn by_guest(
     text: String,
     name: Option<Name>,
 ) -> Result<Saying, Problem> {
-    Ok(Saying::guest(room, text, None, name, None, asked::address(request))?)
+    let saying = Saying::guest(room, text, None, name, None, asked::address(request))?;
+    Ok(Saying { person: asked::person(request), ..saying })
 }

@@ -10,7 +10,7 @@ use actix_web::{
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json, value::RawValue};
-use shared::{ClientMessage, CloseCode, ErrorBody, ErrorCode, limits};
+use shared::{ClientMessage, CloseCode, ErrorBody, ErrorCode, UserId, limits, ticket::user_of_account};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{asked, problem::Problem, streams};
@@ -50,6 +50,9 @@ pub(super) async fn begin(
         Some(_) => return Err(Problem::field("type", "a session begins with hello").into()),
     }
     fields.insert("type".to_owned(), "hello".into());
+    if let Some(ticket) = asked::person(&request).and_then(|person| bridge.ticket_of(&person)) {
+        fields.insert("ticket".to_owned(), ticket.into());
+    }
     let hello = Value::Object(fields).to_string();
     // What is refused here need not be asked there.
     ClientMessage::parse(&hello)?;
@@ -67,6 +70,11 @@ pub(super) async fn begin(
 fn find(request: &HttpRequest, bridge: &Bridge) -> Result<Arc<Session>, Problem> {
     let secret = asked::speaker(request)?.ok_or_else(Problem::unauthorized)?;
     let user = request.match_info().query("user");
+    // Who signed in reads their own sessions, whatever secret they came by.
+    let own = asked::person(request).map(|person| user_of_account(&person.account));
+    if own.is_some_and(|own| own.as_ref().map(UserId::as_str) != Some(user)) {
+        return Err(no_session().into());
+    }
     Ok(bridge.sessions.find(&secret, user).ok_or_else(no_session)?)
 }
 

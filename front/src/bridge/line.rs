@@ -157,7 +157,7 @@ async fn run(line: Arc<Line>, back: Back, mut questions: mpsc::Receiver<Question
         match upstream::open(&back, None).await {
             Ok((speaking, hearing)) => {
                 line.away.store(false, Ordering::Relaxed);
-                let talk = Talk { line: &line, asked: Mutex::default() };
+                let talk = Talk { line: &line, back: &back, asked: Mutex::default() };
                 let begun = Instant::now();
                 talk.run(speaking, hearing, &mut questions, first.take()).await;
                 // What ends at once may do so again and again.
@@ -192,6 +192,7 @@ async fn run(line: Arc<Line>, back: Back, mut questions: mpsc::Receiver<Question
 /// One connection's life.
 struct Talk<'a> {
     line: &'a Line,
+    back: &'a Back,
     asked: Mutex<HashMap<u64, Asked>>,
 }
 
@@ -223,7 +224,7 @@ impl Talk<'_> {
     async fn speak(&self, mut speaking: Speaking, questions: &mut mpsc::Receiver<Question>, first: Option<Question>) {
         let mut ids = 0;
         let mut joined: HashMap<RoomName, Arc<Feed>> = HashMap::new();
-        if speaking.say(json!({ "type": "hello", "presence": false }).to_string()).await.is_err() {
+        if speaking.say(self.back.hello()).await.is_err() {
             return;
         }
         if let Some(question) = first

@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     dial::Back,
     metrics::{Limit, Metrics, Open, Seat},
+    signin::office::Person,
 };
 use departure::{Departure, Departures};
 use feed::Feed;
@@ -303,6 +304,16 @@ impl Bridge {
         Some(name)
     }
 
+    /// A ticket for somebody who signed in.
+    pub(crate) fn ticket_of(&self, person: &Person) -> Option<String> {
+        self.back.ticket_of(person)
+    }
+
+    /// Hands the chat server an order to end a sign-in; whether it was carried out.
+    pub(crate) async fn end(&self, order: String) -> bool {
+        session::end(&self.back, order).await
+    }
+
     /// Says something as the page does: with a session as that person, without one as a guest. The same `id` again stores
     /// it once.
     ///
@@ -319,7 +330,7 @@ impl Bridge {
         let saying = match session {
             Some(session) => {
                 let id = id.map_or_else(new_id, Ok)?;
-                Saying { room, text, reply_to: None, session, name, id, from: None }
+                Saying { room, text, reply_to: None, session, name, id, from: None, person: None, shows_session: true }
             }
             None => Saying::guest(room, text, None, name, id, None)?,
         };

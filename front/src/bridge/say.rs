@@ -15,7 +15,7 @@ use super::{
     told::{Told, error_of, overloaded},
     upstream::{self, Heard, Hearing, Speaking},
 };
-use crate::dial::Back;
+use crate::{dial::Back, signin::office::Person};
 
 /// How long is tried where back was lost before it answered.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -40,6 +40,10 @@ pub struct Saying {
     pub id: MessageId,
     /// From where, as far as that is known.
     pub from: Option<IpAddr>,
+    /// Who signed in, where one has to.
+    pub person: Option<Person>,
+    /// Whether the session is shown beside that: it has to be theirs then.
+    pub shows_session: bool,
 }
 
 impl Saying {
@@ -71,7 +75,7 @@ impl Saying {
             None => (random_word()?, new_id()?),
         };
         let session = SessionToken::parse(&session).map_err(|_| no_word())?;
-        Ok(Self { room, text, reply_to, session, name, id, from })
+        Ok(Self { room, text, reply_to, session, name, id, from, person: None, shows_session: false })
     }
 }
 
@@ -95,7 +99,7 @@ fn no_word() -> Box<ErrorBody> {
 
 /// Says it, again where the connection was lost in between: it has the same `id` each time, and is stored once.
 pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<ErrorBody>> {
-    let Saying { room, text, reply_to, session, name, id, from } = saying;
+    let Saying { room, text, reply_to, session, name, id, from, person, shows_session } = saying;
     let mut send = json!({ "type": "send", "id": id, "room": room, "text": text });
     if let Some(seq) = reply_to {
         send["reply_to"] = (*seq).into();
@@ -105,7 +109,10 @@ pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<Error
         let error = ErrorBody::new(ErrorCode::TooBig, format!("the text has {} bytes", text.len())).field("text");
         return Err(Box::new(error.limit(limits::TEXT_BYTES as u64).hint("send it in parts")));
     }
-    let mut hello = json!({ "type": "hello", "session": session, "presence": false });
+    let mut hello = json!({ "type": "hello", "presence": false });
+    if person.is_none() || *shows_session {
+        hello["session"] = session.as_str().into();
+    }
     if let Some(name) = name {
         hello["name"] = name.as_str().into();
     }
@@ -113,7 +120,7 @@ pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<Error
     let join = if id.as_str() == "join" { "join again" } else { "join" };
     let join_id = join;
     let join = json!({ "type": "join", "id": join, "room": room, "last": 0 });
-    let lines = [hello.to_string(), join.to_string(), send];
+    let mut lines = [String::new(), join.to_string(), send];
 
     let begun = Instant::now();
     let mut backoff = Backoff::default();
@@ -121,6 +128,11 @@ pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<Error
     loop {
         match upstream::open(back, *from).await {
             Ok((mut speaking, mut hearing)) => {
+                // A ticket is for one try.
+                if let Some(ticket) = person.as_ref().and_then(|person| back.ticket_of(person)) {
+                    hello["ticket"] = ticket.into();
+                }
+                lines[0] = hello.to_string();
                 let in_doubt = std::mem::replace(&mut said, true);
                 let attempt = timeout(PATIENCE, attempt(&mut speaking, &mut hearing, &lines, join_id, id.as_str()));
                 match attempt.await {

@@ -121,7 +121,7 @@ impl Watch {
 
     /// Keeps a connection until it is lost; true when nobody asks any more.
     async fn keep(&self, mut speaking: Speaking, hearing: &mut Hearing) -> bool {
-        if speaking.say(r#"{"type":"hello","presence":false}"#.to_owned()).await.is_err() {
+        if speaking.say(self.back.hello()).await.is_err() {
             return false;
         }
         let heard = async {

@@ -45,6 +45,17 @@ impl Posted {
     }
 }
 
+/// These fields of `application/x-www-form-urlencoded`, each as it is written first; empty where it is missing.
+pub(crate) fn fields<const N: usize>(body: &[u8], names: [&str; N]) -> [String; N] {
+    names.map(|wanted| {
+        let mut pairs = body.split(|b| *b == b'&').map(|pair| match pair.iter().position(|b| *b == b'=') {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, &[][..]),
+        });
+        pairs.find(|(name, _)| *name == wanted.as_bytes()).map(|(_, value)| decode(value)).unwrap_or_default()
+    })
+}
+
 fn decode(value: &[u8]) -> String {
     let spaced: Cow<'_, [u8]> = if value.contains(&b'+') {
         value.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect()
@@ -76,7 +87,7 @@ pub(super) fn new_once() -> Result<String, getrandom::Error> {
 
 /// Whether a page of this server posted it, or no browser did. Browsers say it in `Sec-Fetch-Site`; where the connection
 /// is not trusted enough for that, `Origin` names the very host that was asked.
-pub(super) fn is_from_here(request: &HttpRequest) -> bool {
+pub(crate) fn is_from_here(request: &HttpRequest) -> bool {
     let only = |name: &str| {
         let mut values = request.headers().get_all(name);
         let value = values.next().map(|value| value.to_str().unwrap_or("?"));

@@ -6,7 +6,7 @@ mod guest;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::StatusCode, web};
 use serde_json::value::RawValue;
 use shared::{ErrorBody, ErrorCode, Message, Name, NameError, RoomName};
 use tokio::time::timeout;
@@ -18,6 +18,7 @@ use crate::{
     routes::{Asked, unguarded},
 };
 use form::Posted;
+pub(crate) use form::{fields, is_from_here};
 pub(crate) use guest::Guest;
 
 /// What a form's body may have: the longest text, each of its bytes written as three, and room for the rest.
@@ -139,6 +140,8 @@ pub(crate) async fn post(request: HttpRequest, payload: web::Payload, bridge: we
             name,
             id,
             from: Some(asked.address),
+            person: request.extensions().get().cloned(),
+            shows_session: false,
         });
         let answer = match saying {
             Some(saying) => bridge.say(place, saying).await,

@@ -32,6 +32,7 @@ import { tab } from './storage.js';
 import { createStore } from './store.js';
 import { createStrays, outboxKey } from './strays.js';
 import { createTheme } from './theme.js';
+import { fetchTicket } from './ticket.js';
 import { dayOf } from './time.js';
 import { Timeline } from './timeline.js';
 import { createTyping } from './typing.js';
@@ -311,6 +312,8 @@ let rejoining = 0;
 function refused(error) {
   // The goodbye that follows says it.
   if (error.code === 'banned') return;
+  // Signed out, maybe: then the page goes to where one signs in.
+  if (error.code === 'unauthorized' && page.account) void fetchTicket();
   if (error.code === 'unauthorized' || error.field === 'moderator') moderator.forget();
   alarm(reasonOf(error));
   if (!store.get().online) {

@@ -6,6 +6,7 @@
  * @property {string} back Address of the chat server, without a slash at its end.
  * @property {string} base The path that every address of this server begins with: empty, or such as `/chat`.
  * @property {string | null} room
+ * @property {string} [account] Who signed in, where one has to: each connection needs a ticket then.
  * @property {{ name: number, room: number, text: number }} limits
  * @property {Record<string, string | Record<string, string>>} words
  * @property {{ epoch: string, first: number, top: number, messages: import('./timeline.js').WireMessage[] }} [past] The

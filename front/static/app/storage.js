@@ -1,6 +1,8 @@
 // The browser's storage, in a form that never throws: where it is denied or full, things are kept in memory as long as
 // the page lives.
 
+import { page } from './page.js';
+
 /** @param {() => Storage} open Throws where storage is denied. */
 function kept(open) {
   /** @type {Map<string, string>} */
@@ -45,3 +47,13 @@ function kept(open) {
 export const tab = kept(() => sessionStorage);
 /** What belongs to this browser. */
 export const browser = kept(() => localStorage);
+
+/** Whose tab it is, where one signs in. */
+const ACCOUNT = 'madang.account';
+
+// Who signs in after somebody else finds nothing of theirs in the tab: no session, no draft, nothing that waits to be sent.
+const account = page.account ?? '';
+if ((tab.getItem(ACCOUNT) ?? '') !== account) {
+  for (const key of tab.keys()) if (key.startsWith('madang.')) tab.removeItem(key);
+  tab.setItem(ACCOUNT, account);
+}

@@ -23,4 +23,5 @@ mod process;
 mod refusals;
 mod say;
 mod sessions;
+mod signin;
 mod streams;

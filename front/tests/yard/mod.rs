@@ -68,6 +68,14 @@ impl Yard {
         Self::around(turn, (back, &[]), data, back_address.clone(), &back_address, &back_address, flags).await
     }
 
+    /// Both servers get flags, and nobody comes in without having signed in.
+    pub(crate) async fn open_closed(back_flags: &'static [&'static str], flags: &[&str]) -> Self {
+        let turn = TURN.acquire().await.expect("it stays open");
+        let (back, data) = start_back("127.0.0.1:0", back_flags);
+        let at = back.said.trim_start_matches("ws://").to_owned();
+        Self::around(turn, (back, back_flags), data, at.clone(), &at, &at, flags).await
+    }
+
     /// The page server is below /chat of a site that nginx serves, and the chat server behind it.
     pub(crate) async fn open_behind_nginx() -> (Self, Nginx) {
         Self::behind_nginx(|_| vec!["--same-port".to_owned()]).await

@@ -185,10 +185,28 @@ pub(crate) async fn server(back: &Back) -> Option<String> {
     struct Named {
         server: String,
     }
-    let hello = serde_json::json!({ "type": "hello", "presence": false }).to_string();
+    let hello = back.hello();
     let (mut speaking, _, welcome, _) = greet(back, hello, None).await.ok()?;
     let _ = speaking.say(r#"{"type":"quit"}"#.to_owned()).await;
     serde_json::from_slice(&welcome).ok().map(|Named { server }| server)
+}
+
+/// Hands over an order that lets nobody in; whether it was carried out.
+pub(super) async fn end(back: &Back, order: String) -> bool {
+    let hello = serde_json::json!({ "type": "hello", "ticket": order }).to_string();
+    let ending = async {
+        let Ok((mut speaking, mut hearing)) = upstream::open(back, None).await else { return false };
+        if speaking.say(hello).await.is_err() {
+            return false;
+        }
+        loop {
+            match hearing.hear().await {
+                Heard::Text(_) => {}
+                Heard::End(end) => return end.is_some_and(|(code, _)| code == 1000),
+            }
+        }
+    };
+    timeout(PATIENCE, ending).await.unwrap_or(false)
 }
 
 /// Says hello and waits for the welcome.

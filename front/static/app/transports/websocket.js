@@ -1,6 +1,7 @@
 // `chat.v1` over a WebSocket.
 
 import { page } from '../page.js';
+import { fetchTicket } from '../ticket.js';
 import { SUBPROTOCOL } from '../wire.js';
 
 /**
@@ -21,7 +22,11 @@ export function openWebSocket(hello, onFrame, onClose) {
     const timer = setTimeout(onClose, 0, 1006, '');
     return { send() {}, close: () => clearTimeout(timer) };
   }
-  socket.onopen = () => socket.send(JSON.stringify(hello()));
+  socket.onopen = async () => {
+    const ticket = page.account && (await fetchTicket());
+    // It may be over by now, and then says so itself.
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ...hello(), ticket }));
+  };
   socket.onmessage = ({ data }) => {
     let message;
     try {

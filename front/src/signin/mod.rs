@@ -1,0 +1,307 @@
+//! The doors of a house that is closed to strangers: who signed in may come in, everybody else is sent to the desk. It knows
+//! requests, accounts and tickets, and asks the chat server for nothing but to end what is over.
+
+mod accounts;
+mod attempts;
+mod cookie;
+pub(crate) mod desk;
+pub(crate) mod office;
+mod password;
+pub mod tool;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use actix_web::{
+    Error, HttpMessage, HttpRequest, HttpResponse,
+    body::{BodySize, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{Method, StatusCode, header},
+    middleware::Next,
+    web,
+};
+use bytes::Bytes;
+use shared::{ErrorBody, ErrorCode, ServerMessage};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::{
+    base::BasePath,
+    bridge::Bridge,
+    headers::Framing,
+    routes::{Asked, unguarded},
+    scriptless::is_from_here,
+};
+use accounts::{Accounts, Book};
+use attempts::Attempts;
+use cookie::Claim;
+use office::{Office, Person};
+use password::Looker;
+
+/// How soon is noticed what the tools changed in the file.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long it is tried to end what is over, where the chat server is away. Then it has no connection that could end.
+const END_WITHIN: u32 = 150;
+
+/// Who signed in, and how one does.
+pub(crate) struct Doors {
+    office: Arc<Office>,
+    accounts: Accounts,
+    looker: Looker,
+    attempts: Mutex<Attempts>,
+    base: BasePath,
+    seen: Mutex<Seen>,
+}
+
+/// The sign-ins that are good, as they were seen last.
+struct Seen {
+    book: Arc<Book>,
+    /// Cancelled when it is over: what streams to them ends then.
+    live: HashMap<(String, String), CancellationToken>,
+}
+
+impl Doors {
+    /// # Errors
+    /// When the accounts cannot be read.
+    pub(crate) fn open(office: Arc<Office>, file: PathBuf, base: BasePath) -> anyhow::Result<Self> {
+        let accounts = Accounts::open(file)?;
+        let book = accounts.now();
+        let live = signed_in(&book).map(|key| (key, CancellationToken::new())).collect();
+        let (looker, attempts) = (Looker::new()?, Mutex::default());
+        Ok(Self { office, accounts, looker, attempts, base, seen: Mutex::new(Seen { book, live }) })
+    }
+
+    /// Who asks, if they signed in, and what is cancelled when that is over.
+    fn person(&self, request: &HttpRequest) -> Option<(Person, CancellationToken)> {
+        let fields = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+        let now = office::now();
+        let claim = Claim::among(fields, self.office.key(), now)?;
+        let book = self.accounts.now();
+        let account = book.signed_in(&claim.account, &claim.sid, now)?;
+        let key = (claim.account.clone(), claim.sid.clone());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = seen.live.entry(key).or_default().clone();
+        Some((Person { account: claim.account, name: account.name.clone(), sid: claim.sid }, over))
+    }
+
+    /// What is over since this was called last.
+    fn over(&self) -> Vec<(String, String)> {
+        let book = self.accounts.now();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&book, &seen.book) {
+            for key in signed_in(&book) {
+                seen.live.entry(key).or_default();
+            }
+        }
+        let good: HashSet<_> = signed_in(&book).collect();
+        seen.book = book;
+        let over: Vec<_> = seen.live.keys().filter(|key| !good.contains(key)).cloned().collect();
+        over.iter().filter_map(|key| seen.live.remove(key)).for_each(|live| live.cancel());
+        over
+    }
+
+    /// Ends what is over: streams here, and connections to the chat server.
+    pub(crate) fn sweep(&self, bridge: &Arc<Bridge>) {
+        for (account, sid) in self.over() {
+            let (office, back) = (Arc::clone(&self.office), Arc::clone(bridge));
+            bridge.spawn(async move {
+                for _ in 0..END_WITHIN {
+                    // A ticket is for one try.
+                    if let Some(order) = office.end(&account, &sid)
+                        && back.end(order).await
+                    {
+                        return;
+                    }
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                tracing::error!("a sign-in is over, and the chat server could not be told");
+            });
+        }
+    }
+
+    /// Sweeps until the server stops.
+    pub(crate) fn watch(doors: web::Data<Self>, bridge: &Arc<Bridge>) {
+        let watching = Arc::clone(bridge);
+        bridge.spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                doors.sweep(&watching);
+            }
+        });
+    }
+}
+
+/// The sign-ins that are good.
+fn signed_in(book: &Book) -> impl Iterator<Item = (String, String)> {
+    let now = office::now();
+    book.accounts.iter().flat_map(move |account| {
+        let good = account.sign_ins.iter().filter(move |one| one.until > now);
+        good.map(|one| (account.id.clone(), one.sid.clone()))
+    })
+}
+
+/// What is behind an address, as far as the doors are concerned.
+#[derive(Debug, PartialEq, Eq)]
+enum Behind {
+    /// Nothing that is anybody's: the desk itself, files, what this server is. Under /ws the chat server asks.
+    Nothing,
+    /// A page.
+    Page,
+    /// The frame of a page.
+    Frame,
+    /// The API.
+    Api,
+}
+
+impl Behind {
+    fn of(path: &str) -> Self {
+        match path {
+            "" | "/" | "/join" => Self::Page,
+            "/api/openapi.json" => Self::Nothing,
+            _ if path.starts_with("/api/") || path == "/api" => Self::Api,
+            _ if path.starts_with("/r/") && path.ends_with("/live") => Self::Frame,
+            _ if path.starts_with("/r/") => Self::Page,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// Lets those in who signed in, and tells the others where they can.
+pub(crate) async fn guard<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let Some(doors) = request.app_data::<web::Data<Doors>>().cloned() else {
+        return Ok(next.call(request).await?.map_body(|_, body| Until::never(body)).map_into_left_body());
+    };
+    let path = request.path().strip_prefix(doors.base.as_str()).unwrap_or_default().to_owned();
+    let behind = Behind::of(&path);
+    // A cookie also comes with what another page of this machine asks for, as from another port: that reads nothing.
+    let ours = behind != Behind::Api || is_from_here(request.request());
+    let person = if ours { doors.person(request.request()) } else { None };
+    let over = match person {
+        Some((person, over)) => {
+            request.extensions_mut().insert(person);
+            over
+        }
+        None if behind == Behind::Nothing => CancellationToken::new(),
+        None => {
+            let refusal = refuse(request.request(), &behind, &doors.base);
+            return Ok(request.into_response(refusal).map_into_right_body());
+        }
+    };
+    let over = (behind == Behind::Api).then_some(over);
+    // Who waits for a message waits no longer. What is being said is answered: nobody knows yet whether it is stored.
+    let waits = over.clone().filter(|_| request.method() == Method::GET);
+    let answered = next.call(request);
+    let answer = match waits {
+        Some(waits) => tokio::select! {
+            answer = answered => answer?,
+            () = waits.cancelled() => return Err(InternalError::from_response("signed out", unauthorized()).into()),
+        },
+        None => answered.await?,
+    };
+    Ok(answer.map_body(|_, body| Until::new(body, over)).map_into_left_body())
+}
+
+/// What a stranger is told by the API.
+fn unauthorized() -> HttpResponse {
+    let error = ErrorBody::new(ErrorCode::Unauthorized, "nobody comes in here without having signed in");
+    let error = error.hint("sign in at /sign-in, and send the cookie that you get there");
+    let mut answer = HttpResponse::Unauthorized()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::WWW_AUTHENTICATE, "Bearer"))
+        .content_type("application/json")
+        .body(ServerMessage::Error(Box::new(error)).to_json());
+    answer.extensions_mut().insert(ErrorCode::Unauthorized);
+    answer
+}
+
+/// What a stranger is told: of rooms nothing, whatever they asked for.
+fn refuse(request: &HttpRequest, behind: &Behind, base: &BasePath) -> HttpResponse {
+    if *behind == Behind::Api {
+        return unauthorized();
+    }
+    if *behind == Behind::Page && matches!(*request.method(), Method::GET | Method::HEAD) {
+        return desk::send_there(base, request.uri().path_and_query().map_or("", |to| to.as_str()));
+    }
+    let Some(asked) = Asked::of(request) else { return unguarded() };
+    let (title, sentence) = (asked.say("sign_in_first_title", &[]), asked.say("sign_in_first", &[]));
+    let mut answer = asked.problem(StatusCode::UNAUTHORIZED, &title, &sentence);
+    if *behind == Behind::Frame {
+        answer.extensions_mut().insert(Framing::Framed);
+    }
+    answer
+}
+
+pin_project_lite::pin_project! {
+    /// A body that ends when a sign-in does.
+    pub(crate) struct Until<B> {
+        #[pin]
+        body: B,
+        #[pin]
+        over: Option<WaitForCancellationFutureOwned>,
+        ended: bool,
+    }
+}
+
+impl<B> Until<B> {
+    fn new(body: B, over: Option<CancellationToken>) -> Self {
+        Self { body, over: over.map(CancellationToken::cancelled_owned), ended: false }
+    }
+
+    fn never(body: B) -> Self {
+        Self::new(body, None)
+    }
+}
+
+impl<B: MessageBody> MessageBody for Until<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.project();
+        // What has a length has it to the end.
+        if matches!(this.body.as_ref().get_ref().size(), BodySize::Stream)
+            && !*this.ended
+            && let Some(over) = this.over.as_pin_mut()
+        {
+            *this.ended = over.poll(cx).is_ready();
+        }
+        if *this.ended { Poll::Ready(None) } else { this.body.poll_next(cx) }
+    }
+
+    fn try_into_bytes(self) -> Result<Bytes, Self> {
+        let Self { body, over, ended } = self;
+        body.try_into_bytes().map_err(|body| Self { body, over, ended })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_rooms_is_before_the_doors() {
+        for path in ["/", "", "/join", "/r/dev", "/r/dev/"] {
+            assert_eq!(Behind::of(path), Behind::Page, "{path}");
+        }
+        assert_eq!(Behind::of("/r/dev/live"), Behind::Frame);
+        for path in ["/api", "/api/", "/api/rooms", "/api/rooms/openapi.json", "/api/rooms/x/events", "/api/sessions"] {
+            assert_eq!(Behind::of(path), Behind::Api, "{path}");
+        }
+        for path in ["/sign-in", "/static/x/app/main.js", "/about", "/api/openapi.json", "/ws/rooms/dev", "/nowhere"] {
+            assert_eq!(Behind::of(path), Behind::Nothing, "{path}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Passwords: what is kept of one, and whether it is the one. Each takes 19 MiB and tens of milliseconds, so few are looked
+//! at at a time, and nobody waits long.
+
+use std::time::Duration;
+
+use argon2::{
+    Argon2, PasswordVerifier,
+    password_hash::{PasswordHasher, phc::PasswordHash},
+};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+
+/// Characters of a password at least (NIST SP 800-63B, 3.1.1.2).
+pub(crate) const LEAST: usize = 8;
+
+/// Bytes of a password at most: more makes none safer.
+pub(crate) const MOST: usize = 1_000;
+
+/// Passwords that are looked at at once: 38 MiB.
+const AT_ONCE: usize = 2;
+
+/// How long somebody waits for their turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is kept of a password. The parameters are those that OWASP names first: argon2id, 19 MiB, 2 passes, 1 lane.
+///
+/// # Errors
+/// When it is too short or too long, or the system gives no random bytes.
+pub(crate) fn hash(password: &str) -> anyhow::Result<String> {
+    anyhow::ensure!(password.chars().count() >= LEAST, "a password has at least {LEAST} characters");
+    anyhow::ensure!(password.len() <= MOST, "a password has at most {MOST} bytes");
+    let mut salt = [0; 16];
+    getrandom::fill(&mut salt)?;
+    let hash: PasswordHash = Argon2::default()
+        .hash_password_with_salt(password.as_bytes(), &salt)
+        .map_err(|error| anyhow::anyhow!("the password cannot be kept: {error}"))?;
+    Ok(hash.to_string())
+}
+
+fn is_right(password: &str, kept: &str) -> bool {
+    Argon2::default().verify_password(password.as_bytes(), kept).is_ok()
+}
+
+/// Looks at passwords.
+pub(crate) struct Looker {
+    turns: Semaphore,
+    /// A password of nobody: whether there is an account cannot be told by the time that it takes.
+    nobodys: String,
+}
+
+impl Looker {
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self { turns: Semaphore::new(AT_ONCE), nobodys: hash("the password of nobody")? })
+    }
+
+    /// Whether this is the password of which that is kept; nothing when too many ask.
+    pub(crate) async fn look(&self, password: String, kept: Option<String>) -> Option<bool> {
+        let _turn = timeout(PATIENCE, self.turns.acquire()).await.ok()?.ok()?;
+        let there = kept.is_some();
+        let kept = kept.unwrap_or_else(|| self.nobodys.clone());
+        let right = spawn_blocking(move || password.len() <= MOST && is_right(&password, &kept)).await.ok()?;
+        Some(right && there)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_kept_as_owasp_advises() {
+        let kept = hash("correct horse").unwrap();
+        assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
+        assert!(is_right("correct horse", &kept) && !is_right("correct horse ", &kept) && !is_right("", &kept));
+        assert_ne!(kept, hash("correct horse").unwrap());
+        assert!(!is_right("x", "nonsense") && !is_right("", ""));
+        assert!(hash("1234567").is_err() && hash(&"x".repeat(MOST + 1)).is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! A house that is closed to strangers, as a browser meets it.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use crate::yard::{Tab, Yard};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef0123456789a";
+const PASSWORD: &str = "a long way home";
+
+/// A closed house with accounts for kim and lee.
+async fn closed(folder: &tempfile::TempDir) -> Yard {
+    let leak = |path: std::path::PathBuf| -> &'static str { path.to_string_lossy().into_owned().leak() };
+    let (key, accounts) = (leak(folder.path().join("key")), leak(folder.path().join("accounts.json")));
+    service::secret::write_new(key.as_ref(), KEY).expect("a key");
+    for name in ["kim", "lee"] {
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_front"))
+            .args(["user", "add", name, "--accounts", accounts])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the tool");
+        writeln!(tool.stdin.take().expect("its input"), "{PASSWORD}").expect("it reads");
+        assert!(tool.wait().expect("its end").success());
+    }
+    let back: &'static [&'static str] = vec!["--ticket-key", key, "--guests", "no"].leak();
+    Yard::open_closed(back, &["--ticket-key", key, "--accounts", accounts]).await
+}
+
+async fn sign_in(tab: &Tab, name: &str, password: &str) {
+    tab.fill("#name", name).await;
+    tab.fill("#password", password).await;
+    tab.click("button.primary").await;
+}
+
+async fn is_open(tab: &Tab) {
+    tab.until("the room is open", "document.querySelector('#status')?.dataset.state === 'open'").await;
+}
+
+#[tokio::test]
+async fn one_signs_in_talks_on_two_tabs_and_is_out_of_both_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let yard = closed(&folder).await;
+    let tab = yard.browser.tab().await;
+    tab.goto(&yard.page("/r/dev?lang=en")).await;
+    sign_in(&tab, "kim", "wrong password").await;
+    tab.until("the desk says no", "document.querySelector('#problem')?.textContent.includes('do not go together')")
+        .await;
+    assert_eq!(tab.eval("document.querySelector('#name').value").await, "kim");
+    sign_in(&tab, "kim", PASSWORD).await;
+    is_open(&tab).await;
+    tab.until(
+        "the account's name is in the list",
+        "document.querySelector('#people .you')?.textContent.includes('kim')",
+    )
+    .await;
+    tab.say("from inside").await;
+    // Another tab of the same person: both stay, and they are one in the room.
+    let second = yard.browser.tab().await;
+    second.goto(&yard.page("/r/dev")).await;
+    is_open(&second).await;
+    second.until("it has what was said", "document.body.textContent.includes('from inside')").await;
+    is_open(&tab).await;
+    assert_eq!(tab.eval("document.querySelectorAll('#people li').length").await, 1);
+    // Out of one is out of both: it is one cookie.
+    second.goto(&yard.page("/sign-in?lang=en")).await;
+    second.until("who is signed in", "document.querySelector('.card strong')?.textContent === 'kim'").await;
+    second.click("button.primary").await;
+    second.until("the desk", "document.querySelector('#password') !== null").await;
+    tab.until("the other tab is at the desk too", "document.querySelector('#password') !== null").await;
+    assert_eq!(tab.eval("document.body.textContent.includes('from inside')").await, false);
+    // Somebody else in the same tab is somebody else.
+    sign_in(&tab, "lee", PASSWORD).await;
+    is_open(&tab).await;
+    tab.until("lee is there", "document.querySelector('#people .you')?.textContent.includes('lee')").await;
+}
