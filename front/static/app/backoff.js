@@ -14,7 +14,7 @@ export const MOST_MS = 30_000;
  * @returns {number} Milliseconds.
  */
 export function delay(attempt, advised, random = Math.random) {
-  // Everybody was told the same number, so spread them a little after it.
+  // Others were told a number near it, so spread them a little after it.
   if (advised !== undefined) return advised + random() * Math.max(FIRST_WITHIN_MS, advised / 10);
   if (attempt === 0) return random() * FIRST_WITHIN_MS;
   return random() * Math.min(MOST_MS, BASE_MS * 2 ** (attempt - 1));
