@@ -104,7 +104,7 @@ impl House {
         let data = folder.join("data");
         let data = data.to_str().context("a folder with a strange name")?;
         let flags = ["--data", data, "--sends-per-second", "0", "--history-messages", "100", "--history-names", "1000"];
-        let flags = [&flags[..], &["--logs-mib", "16", "--sessions", "1000"]].concat();
+        let flags = [&flags[..], &["--logs-mib", "4", "--sessions", "1000"]].concat();
         let back = Watched::start("back", &abilities.back, folder, &flags).await?;
         let to = format!("ws://{}", back.program.address());
         let front = Watched::start("front", &abilities.front, folder, &["--back", &to, "--same-port"]).await?;
