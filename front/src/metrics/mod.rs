@@ -236,13 +236,7 @@ mod tests {
         assert_eq!((count(&metrics.now), count(&metrics.opened)), (1, 1));
         drop(seat);
         assert_eq!((count(&metrics.now), count(&metrics.opened)), (0, 1));
-        assert!(metrics.limits.words().eq([
-            ("readers", 1),
-            ("rooms", 0),
-            ("sessions", 0),
-            ("posts", 0),
-            ("relays", 0)
-        ]));
+        assert!(metrics.limits.words().filter(|(_, hits)| *hits > 0).eq([("readers", 1)]));
     }
 
     #[test]
