@@ -53,7 +53,7 @@ async fn one_signs_in_talks_on_two_tabs_and_is_out_of_both_at_once() {
     is_open(&tab).await;
     tab.until(
         "the account's name is in the list",
-        "document.querySelector('#people .you')?.textContent.includes('kim')",
+        "document.querySelector('#people .you')?.parentElement.textContent.includes('kim')",
     )
     .await;
     tab.say("from inside").await;
@@ -74,5 +74,6 @@ async fn one_signs_in_talks_on_two_tabs_and_is_out_of_both_at_once() {
     // Somebody else in the same tab is somebody else.
     sign_in(&tab, "lee", PASSWORD).await;
     is_open(&tab).await;
-    tab.until("lee is there", "document.querySelector('#people .you')?.textContent.includes('lee')").await;
+    tab.until("lee is there", "document.querySelector('#people .you')?.parentElement.textContent.includes('lee')")
+        .await;
 }
