@@ -76,4 +76,10 @@ async fn one_signs_in_talks_on_two_tabs_and_is_out_of_both_at_once() {
     is_open(&tab).await;
     tab.until("lee is there", "document.querySelector('#people .you')?.parentElement.textContent.includes('lee')")
         .await;
+    // The browser tells of refusals, and of nothing else.
+    let refusals = [("/sign-in", "403"), ("/api/ticket", "401")];
+    for complaint in yard.browser.complaints() {
+        let refused = |(path, status): &(&str, &str)| complaint.contains(path) && complaint.contains(status);
+        assert!(refusals.iter().any(refused), "{complaint}");
+    }
 }
