@@ -4,12 +4,11 @@ use std::{
     io::{self, Write},
     path::Path,
     process::ExitCode,
-    sync::{Mutex, PoisonError},
 };
 
 use anyhow::Context;
 use back::{
-    Access, Server,
+    Server,
     config::{Config, OPS, Task},
     door,
     history::{
@@ -20,7 +19,7 @@ use back::{
     moderation::{Known, hash_of},
     ops, raise_descriptor_limit,
 };
-use service::{exposure, log, settings::Standing, signals, supervisor, tls::Certificate};
+use service::{exposure, log, settings::Standing, signals, supervisor};
 use shared::Name;
 use tokio_util::sync::CancellationToken;
 
@@ -131,25 +130,6 @@ fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
     done
 }
 
-/// On SIGHUP certificate and settings are read again, where there is a file with any.
-fn reload_on_hangup(certificate: Option<Certificate>, standing: Standing, access: Access) -> io::Result<()> {
-    if certificate.is_none() && standing.file().is_none() {
-        return Ok(());
-    }
-    let standing = Mutex::new(standing);
-    signals::on_hangup(move || {
-        if let Some(certificate) = &certificate {
-            certificate.reload();
-        }
-        let mut standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
-        if standing.file().is_some()
-            && let Some(config) = Config::again(&mut standing)
-        {
-            access.set(&config);
-        }
-    })
-}
-
 async fn run(config: Config, standing: Standing) -> anyhow::Result<()> {
     log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
     raise_descriptor_limit();
@@ -165,7 +145,12 @@ async fn run(config: Config, standing: Standing) -> anyhow::Result<()> {
     let scheme = if certificate.is_some() { "wss" } else { "ws" };
     let address = listener.local_addr()?;
     exposure::warn_if_readable(address, certificate.is_some());
-    reload_on_hangup(certificate, standing, server.access())?;
+    let access = server.access();
+    signals::reload_on_hangup(certificate, standing, move |standing| {
+        if let Some(config) = Config::again(standing) {
+            access.set(&config);
+        }
+    })?;
     if let Some(listener) = ops {
         // Until the process ends: whoever asks while it says goodbye is told that it does.
         tokio::spawn(ops::serve(listener, server.hub(), shutdown.clone()));

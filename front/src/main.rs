@@ -1,19 +1,14 @@
 //! Starts the page server: arguments, configuration, build, run, exit code. Everything else is in the library.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-    process::ExitCode,
-    sync::{Mutex, PoisonError},
-};
+use std::{io::Write, path::Path, process::ExitCode};
 
 use anyhow::Context;
 use front::{
-    Access, Config, Server,
+    Config, Server,
     config::{OPS, Tool, UserTool},
     signin::tool,
 };
-use service::{exposure, log, settings::Standing, signals, supervisor, tls::Certificate};
+use service::{exposure, log, settings::Standing, signals, supervisor};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -30,25 +25,6 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// On SIGHUP certificate and settings are read again, where there is a file with any.
-fn reload_on_hangup(certificate: Option<Certificate>, standing: Standing, access: Access) -> io::Result<()> {
-    if certificate.is_none() && standing.file().is_none() {
-        return Ok(());
-    }
-    let standing = Mutex::new(standing);
-    signals::on_hangup(move || {
-        if let Some(certificate) = &certificate {
-            certificate.reload();
-        }
-        let mut standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
-        if standing.file().is_some()
-            && let Some(config) = Config::again(&mut standing)
-        {
-            access.set(&config);
-        }
-    })
 }
 
 /// Does what an operator wants done with accounts.
@@ -88,7 +64,12 @@ async fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
     let certificate = server.certificate();
     let scheme = if certificate.is_some() { "https" } else { "http" };
     exposure::warn_if_readable(address, certificate.is_some());
-    reload_on_hangup(certificate, standing, server.access())?;
+    let access = server.access();
+    signals::reload_on_hangup(certificate, standing, move |standing| {
+        if let Some(config) = Config::again(standing) {
+            access.set(&config);
+        }
+    })?;
     if let Some(listener) = ops {
         // Until the process ends: whoever asks while it stops is told that it does.
         server.ops(stop.clone()).start(listener)?;

@@ -1,11 +1,14 @@
 //! From signals to what they mean. It knows nothing of a server: whoever holds the token decides what stopping is.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::supervisor;
+use crate::{settings::Standing, supervisor, tls::Certificate};
 
 /// What a shell reports for a program that an interrupt ended (128 + SIGINT).
 const INTERRUPTED: i32 = 130;
@@ -27,11 +30,33 @@ pub fn stop_on_signal(token: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
-/// Calls `again` on every SIGHUP, where it may wait for a disk. Until this is called, SIGHUP ends the process, as a closed terminal wants it.
+/// On every SIGHUP the certificate is read again, and `again` takes the settings anew, where there is a file with any. With
+/// neither, SIGHUP ends the process, as a closed terminal wants it.
 ///
 /// # Errors
 /// When the system takes no signal handlers.
-pub fn on_hangup(again: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
+pub fn reload_on_hangup(
+    certificate: Option<Certificate>,
+    standing: Standing,
+    again: impl Fn(&mut Standing) + Send + Sync + 'static,
+) -> io::Result<()> {
+    if certificate.is_none() && standing.file().is_none() {
+        return Ok(());
+    }
+    let standing = Mutex::new(standing);
+    on_hangup(move || {
+        if let Some(certificate) = &certificate {
+            certificate.reload();
+        }
+        let mut standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if standing.file().is_some() {
+            again(&mut standing);
+        }
+    })
+}
+
+/// Calls `again` on every SIGHUP, where it may wait for a disk.
+fn on_hangup(again: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let again = Arc::new(again);
     tokio::spawn(async move {
