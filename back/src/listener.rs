@@ -23,7 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admission::{Admission, NotNow, Place},
     connection,
-    conversation::{Speech, Unwelcome, Yard},
+    conversation::{Speech, Yard},
     door::Outside,
     handshake::{self, HEAD_BYTES, Head, Reply, Way, head_end},
     heartbeat::Patience,
@@ -317,16 +317,7 @@ async fn converse(
         Way::Chat { negotiated: true, .. } => Speech::chat(yard, Arc::clone(&outlet), registration),
         Way::Chat { room, .. } => {
             let ticket = ticket.map(str::to_owned);
-            let greeted = Speech::plain(yard, Arc::clone(&outlet), registration, room, ticket);
-            match Box::pin(greeted).await {
-                Ok(speech) => speech,
-                // It was told so, and is still to read that.
-                Err(Unwelcome::Told) => Speech::Silent,
-                Err(Unwelcome::Identity(error)) => {
-                    tracing::error!(conn = connection, %error, "no identity for a client");
-                    return None;
-                }
-            }
+            Box::pin(Speech::plain(yard, Arc::clone(&outlet), registration, room, ticket)).await
         }
     };
     Some(Entered { outlet, frames, speech, place })
