@@ -4,8 +4,11 @@
 //! calling a function. `docs/protocol.md` says the same in prose.
 
 pub mod address;
+mod ask;
 pub mod client;
 pub mod close;
+mod diagnosis;
+mod error;
 pub mod forwarded;
 pub mod limits;
 pub mod moderation;
@@ -18,13 +21,15 @@ pub mod ticket;
 mod words;
 
 pub use address::Address;
-pub use client::{Ask, ClientMessage, Refusal};
+pub use ask::Ask;
+pub use client::ClientMessage;
 pub use close::{Advice, CloseCode};
+pub use error::{ErrorBody, ErrorCode, Refusal};
 pub use forwarded::TrustedProxies;
 pub use moderation::{ModeratorSecret, Sanction, SanctionKind, Sentence, claimed};
 pub use names::{MessageId, Name, NameError, RoomName, SessionToken, UserId};
 pub use position::{Epoch, Position};
-pub use server::{ErrorBody, ErrorCode, Gap, GapReason, Message, OkBody, Person, Resume, RoomEntry, ServerMessage};
+pub use server::{Gap, GapReason, Message, OkBody, Person, Resume, RoomEntry, ServerMessage};
 pub use sight::Sight;
 pub use ticket::{Ticket, TicketError, TicketKey};
 
