@@ -3,7 +3,9 @@
 
 mod catch_up;
 mod law;
+mod listing;
 mod log;
+mod membership;
 mod news;
 mod outlet;
 mod pace;
@@ -25,12 +27,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use shared::{
-    Ask, ErrorBody, ErrorCode, MessageId, OkBody, Person, RoomEntry, RoomName, ServerMessage, Sight, server::Joined,
-};
+use shared::{ErrorBody, ErrorCode, MessageId, OkBody, RoomEntry, RoomName, ServerMessage};
 
-use catch_up::Cursor;
 pub use law::{Law, farewell};
+pub use membership::Membership;
 pub use outlet::{Backlog, Farewell, Next, Outlet};
 pub use people::{Arrival, People, Registration};
 pub use presence::PresenceTimes;
@@ -49,12 +49,6 @@ use crate::{
 
 /// History as the hub uses it: every draft carries whom to tell.
 pub type History = history::History<Receipt>;
-
-/// Rooms in one answer to `rooms`: the fullest.
-const ROOMS_LISTED: usize = 200;
-
-/// The answer to `rooms` may be so old: making it looks at every room there is.
-const LISTED_FOR: Duration = Duration::from_millis(500);
 
 /// Messages that are read at once when a room is brought into memory: a page of the longest is 1.6 MB.
 const LOOK_UP_PAGE: usize = 100;
@@ -100,16 +94,6 @@ pub struct Hub {
     metrics: Arc<Metrics>,
     /// The last answer to `rooms`, and when it was made.
     listed: Mutex<Option<(Instant, Vec<RoomEntry>)>>,
-}
-
-/// Somebody in a room; dropping it is leaving, with the grace of a lost connection.
-pub struct Membership {
-    room: Arc<Room>,
-    member: Arc<Member>,
-    person: Person,
-    /// Whether this person has a seat among the people.
-    present: bool,
-    inside: bool,
 }
 
 impl Hub {
@@ -217,81 +201,6 @@ impl Hub {
         Ok(newest.into())
     }
 
-    /// Lets somebody into a room: says `joined` and the gaps, and has the outlet catch up from there. Only who is
-    /// `present` is one of the room's people. `before` is the
-    /// membership that this one follows, if there was one. `None` when the connection is ending: it must not take the
-    /// seat of the one that replaced it.
-    ///
-    /// # Errors
-    /// When history cannot be read; the membership before is over then.
-    pub async fn enter(
-        &self,
-        room: Arc<Room>,
-        outlet: &Arc<Outlet>,
-        person: Person,
-        present: bool,
-        ask: &Ask,
-        mut before: Option<Membership>,
-    ) -> Result<Option<Membership>, Unavailable> {
-        let name = room.name();
-        let (mut bounds, read) = self.history.meet(name, &person.user).await?;
-        let missed = match ask {
-            // What the log holds is never too much for a resume.
-            Ask::Resume(at) if at.epoch == bounds.epoch && room.log().locate(at.seq).is_none() => {
-                self.history.size_after(name, at.seq, resume::RESUME_MESSAGES + 1).await?
-            }
-            _ => (0, 0),
-        };
-        let member = Arc::new(Member::new(Arc::clone(outlet)));
-        let inside = news::with_presence(&room, |presence| {
-            if !outlet.is_open() {
-                return false;
-            }
-            if let Some(before) = before.take() {
-                before.hand_over();
-            }
-            if present {
-                let (user, name, connection, now) = (&person.user, &person.name, outlet.connection(), Instant::now());
-                if outlet.may_have_others() {
-                    presence.join_beside(user, name, connection, now);
-                } else {
-                    presence.join(user, name, connection, now);
-                }
-            }
-            // While presence is locked nothing is told of it, so what follows `head` in the log follows this state.
-            let head = room.log().head();
-            bounds.top = head.seq;
-            bounds.first = bounds.first.min(head.seq + 1);
-            let plan = resume::plan(name, ask, &bounds, missed);
-            let Setting { topic, slow } = room.setting();
-            let joined = Joined {
-                room: name,
-                epoch: &bounds.epoch,
-                first: bounds.first,
-                top: bounds.top,
-                resume: plan.resume,
-                count: presence.count(),
-                users: &presence.first_page(),
-                read,
-                topic,
-                slow,
-            };
-            outlet.push(frame::text(&joined.to_json()));
-            self.metrics.joined(plan.resume);
-            for gap in plan.gaps {
-                outlet.say(&ServerMessage::Gap(gap));
-            }
-            outlet.fall_behind(Box::new(Cursor::joining(&room, &member, plan.after, head.offset)));
-            true
-        });
-        // Where nothing followed it, the membership before ends here, with the grace of a lost connection.
-        drop(before);
-        if inside {
-            self.metrics.seated();
-        }
-        Ok(inside.then_some(Membership { room, member, person, present, inside }))
-    }
-
     /// Hands a committed batch to everybody: the answers first, so that `ok` comes before the sender's own copy.
     pub fn publish(&self, batch: Vec<Followed<Receipt>>) {
         let mut touched: Vec<Arc<Room>> = Vec::new();
@@ -359,73 +268,6 @@ impl Hub {
         }
     }
 
-    /// The rooms with people or messages in them, the fullest first.
-    ///
-    /// # Errors
-    /// When history cannot be read.
-    pub async fn list(&self) -> Result<Vec<RoomEntry>, Unavailable> {
-        let listed = || self.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((made, rooms)) = &*listed()
-            && made.elapsed() < LISTED_FOR
-        {
-            return Ok(rooms.clone());
-        }
-        let rooms = self.list_now().await?;
-        *listed() = Some((Instant::now(), rooms.clone()));
-        Ok(rooms)
-    }
-
-    /// The rooms of [`Self::list`] that this lets somebody see, and every one that it names.
-    ///
-    /// # Errors
-    /// When history cannot be read.
-    pub async fn list_for(&self, sight: &Sight) -> Result<Vec<RoomEntry>, Unavailable> {
-        let mut rooms = self.list().await?;
-        if sight.is_everything() {
-            return Ok(rooms);
-        }
-        rooms.retain(|entry| sight.covers(&entry.room));
-        // The list has the fullest rooms only; others' must not crowd out what somebody was given by name.
-        for name in sight.names() {
-            if rooms.iter().any(|entry| entry.room == *name) {
-                continue;
-            }
-            let top = self.published(name, self.history.bounds(name).await?).top;
-            let count = self.rooms().get(name).map_or(0, |room| room.presence().count());
-            if count > 0 || top > 0 {
-                rooms.push(RoomEntry { room: name.clone(), count, top });
-            }
-        }
-        Ok(rooms)
-    }
-
-    async fn list_now(&self) -> Result<Vec<RoomEntry>, Unavailable> {
-        let mut tops: HashMap<RoomName, u64> = self.history.rooms(ROOMS_LISTED).await?.into_iter().collect();
-        let open: Vec<Arc<Room>> = self.rooms().values().cloned().collect();
-        let mut rooms: Vec<RoomEntry> = open
-            .iter()
-            .map(|room| RoomEntry {
-                room: room.name().clone(),
-                count: room.presence().count(),
-                top: tops.remove(room.name()).unwrap_or_else(|| room.log().head().seq),
-            })
-            .filter(|entry| entry.count > 0 || entry.top > 0)
-            .collect();
-        rooms.extend(tops.into_iter().map(|(room, top)| RoomEntry { room, count: 0, top }));
-        rooms.sort_by(|a, b| (b.count, b.top).cmp(&(a.count, a.top)).then_with(|| a.room.cmp(&b.room)));
-        rooms.truncate(ROOMS_LISTED);
-        Ok(rooms)
-    }
-
-    /// Who is in a room, a page at a time: how many, who, and whether there are more.
-    pub fn who(&self, name: &RoomName, after: Option<&shared::UserId>) -> OkBody {
-        let room = self.rooms().get(name).cloned();
-        let Some(room) = room else { return OkBody::Who { count: 0, users: Vec::new(), more: false } };
-        let presence = room.presence();
-        let (users, more) = presence.page(after);
-        OkBody::Who { count: presence.count(), users, more }
-    }
-
     /// How many rooms are in memory.
     pub fn open_rooms(&self) -> usize {
         self.rooms().len()
@@ -471,66 +313,4 @@ pub fn unavailable(error: Unavailable) -> Box<ErrorBody> {
         Unavailable::TooLong => ErrorBody::new(ErrorCode::Overloaded, error.to_string()).hint("look for longer words"),
     };
     Box::new(body.retry_after_ms(RETRY_MS))
-}
-
-impl Membership {
-    /// Which room.
-    pub fn room(&self) -> &Arc<Room> {
-        &self.room
-    }
-
-    /// Passes on that this person is typing.
-    pub fn typing(&self) {
-        if !self.present {
-            return;
-        }
-        let message = ServerMessage::Typing {
-            room: self.room.name().clone(),
-            user: self.person.user.clone(),
-            name: self.person.name.clone(),
-        };
-        news::typing(&self.room, frame::text(&message.to_json()), Instant::now());
-    }
-
-    /// Changes this person's name in the room.
-    pub fn rename(&mut self, name: &shared::Name) {
-        self.person.name = name.clone();
-        if !self.present {
-            return;
-        }
-        news::with_presence(&self.room, |presence| presence.rename(&self.person.user, name, Instant::now()));
-    }
-
-    /// Leaves so that the room is told at once. No message of the room is written after this returns.
-    pub fn leave(mut self) {
-        self.end(true);
-    }
-
-    /// Ends the fan-out to this member and leaves its seat among the people for the membership that follows.
-    fn hand_over(mut self) {
-        self.inside = false;
-        self.room.metrics().unseated();
-        sweep::leave(&self.room, &self.member);
-    }
-
-    fn end(&mut self, at_once: bool) {
-        if std::mem::take(&mut self.inside) {
-            self.room.metrics().unseated();
-            sweep::leave(&self.room, &self.member);
-            if !self.present {
-                return;
-            }
-            let connection = self.member.outlet().connection();
-            news::with_presence(&self.room, |presence| {
-                presence.leave(&self.person.user, connection, at_once, Instant::now());
-            });
-        }
-    }
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        // Whom a moderator sent away is not waited for.
-        self.end(self.member.outlet().is_dismissed());
-    }
 }

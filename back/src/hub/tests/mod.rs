@@ -11,7 +11,7 @@ mod tick;
 
 use std::time::Duration;
 
-use shared::{Epoch, Name, Position, UserId};
+use shared::{Ask, Epoch, Name, Person, Position, UserId};
 use tokio::{
     task::{JoinHandle, JoinSet, yield_now},
     time::timeout,
