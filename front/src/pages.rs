@@ -124,6 +124,8 @@ struct Data<'a> {
 pub struct Row {
     /// Whether it begins a group of one author.
     pub first: bool,
+    /// Whether it is what somebody does, with them in the sentence.
+    pub does: bool,
     /// Who said it.
     pub name: String,
     /// What was said, or that it was taken back.
@@ -209,16 +211,23 @@ impl Pages {
         Ok(self.tera.render("room.html", &context)?)
     }
 
-    /// The newest messages of a room, on a page that loads itself again; without them, it says that it goes on trying.
+    /// The newest messages of a room, on a page that loads itself again unless it `is_still`; without them, it says that
+    /// it goes on trying.
     ///
     /// # Errors
     /// When the template asks for something that is not there.
-    pub fn live(&self, reader: Reader<'_>, room: &RoomName, said: Option<&[Row]>) -> anyhow::Result<String> {
+    pub fn live(
+        &self,
+        reader: Reader<'_>,
+        room: &RoomName,
+        said: Option<&[Row]>,
+        is_still: bool,
+    ) -> anyhow::Result<String> {
         let mut context = self.context(reader, None, None);
         context.insert("room", room.as_str());
         context.insert("away", &said.is_none());
         context.insert("said", &said);
-        context.insert("refresh", &LIVE_SECONDS);
+        context.insert("refresh", &(!is_still).then_some(LIVE_SECONDS));
         Ok(self.tera.render("live.html", &context)?)
     }
 

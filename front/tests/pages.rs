@@ -618,6 +618,9 @@ async fn without_a_script_a_room_is_a_frame_and_a_form() {
     let live = server.get("/r/dev/live").await;
     assert_eq!((live.status, live.field("cache-control")), (200, "no-store"));
     assert!(live.body.contains(r#"http-equiv="refresh""#) && !live.body.contains("<script"), "{}", live.body);
+    let still = server.get("/r/dev/live?still").await;
+    assert!(!still.body.contains("http-equiv") && still.body.contains(r#"<a href="live">"#), "{}", still.body);
+    assert!(live.body.contains(r#"<a href="live?still">"#), "{}", live.body);
     assert_eq!(server.get("/r/dev/other").await.status, 404);
     assert_eq!(server.get("/r/%00/live").await.status, 400);
 }

@@ -33,6 +33,9 @@ const PAST_TIME: Duration = Duration::from_millis(300);
 /// Bytes of the newest messages on such a page. Fifty of the longest would make it heavier than all the rest.
 const PAST_BYTES: usize = 128 * 1024;
 
+/// The query of a frame that does not load itself again: what moves by itself can be stopped (WCAG 2.2.2).
+const STILL: &str = "still";
+
 /// One who writes, seen by another with an interval below this and the same name, goes on.
 const GROUP_MS: u64 = 5 * 60 * 1000;
 
@@ -68,7 +71,7 @@ pub(crate) async fn room(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
     answer(&asked, StatusCode::OK, &room, &corner)
 }
 
-/// The messages alone, for the frame; the page asks for itself again.
+/// The messages alone, for the frame; the page asks for itself again, unless it is to keep still.
 pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> HttpResponse {
     let Some(asked) = Asked::of(&request) else { return unguarded() };
     let room = match asked.room("/live") {
@@ -85,7 +88,9 @@ pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
         return answer;
     }
     let said = newest(&asked, &bridge, &room).await.map(|page| read(&asked, &page));
-    let mut answer = asked.answer(StatusCode::OK, asked.pages.live(asked.reader(), &room, said.as_deref()));
+    let is_still = request.query_string() == STILL;
+    let page = asked.pages.live(asked.reader(), &room, said.as_deref(), is_still);
+    let mut answer = asked.answer(StatusCode::OK, page);
     answer.extensions_mut().insert(Framing::Framed);
     answer
 }
@@ -212,17 +217,27 @@ fn rows(messages: impl Iterator<Item = Message>, age: impl Fn(u64) -> String, de
         let goes_on = before.as_ref().is_some_and(|(name, by, at)| {
             *name == message.name && *by == user && message.at.saturating_sub(*at) <= GROUP_MS
         });
-        before = Some((message.name.clone(), user, message.at));
+        let deed = if message.deleted.is_some() { None } else { action_of(&message.text).map(str::to_owned) };
+        // What somebody does names them itself and stands alone.
+        before = deed.is_none().then(|| (message.name.clone(), user, message.at));
         rows.push(Row {
             first: !goes_on,
+            does: deed.is_some(),
             name: message.name.as_str().to_owned(),
             age: age(message.at),
             edited: message.edited.is_some(),
             deleted: message.deleted.is_some(),
-            text: if message.deleted.is_some() { deleted.to_owned() } else { message.text },
+            text: if message.deleted.is_some() { deleted.to_owned() } else { deed.unwrap_or(message.text) },
         });
     }
     rows
+}
+
+/// What somebody does, where the text says so: `waves` of `/me waves`. As in the script's text.js.
+fn action_of(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("/me")?;
+    let action = rest.trim_start();
+    (action.len() < rest.len() && !action.is_empty()).then_some(action)
 }
 
 /// How long ago that was. A clock would need the reader's time zone, which no header tells.
@@ -264,4 +279,32 @@ fn problem(asked: &Asked<'_>, error: &ErrorBody) -> (StatusCode, String) {
         _ => (StatusCode::SERVICE_UNAVAILABLE, "error_unavailable"),
     };
     (status, format!("{} {}", asked.say("not_sent", &[]), asked.say(key, &[])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_does_names_them_in_the_sentence() {
+        let message = |seq: u64, text: &str| {
+            let json = serde_json::json!({
+                "room": "dev", "seq": seq, "user": "u7Zk2mQ0aB-_x9Yc", "name": "kim", "at": 1_000 * seq, "text": text,
+            });
+            serde_json::from_value::<Message>(json).unwrap()
+        };
+        let said = ["hello", "/me waves", "/me", "/mend it", "/me\t 손을 흔든다"];
+        let rows = rows((1..).zip(said).map(|(seq, text)| message(seq, text)), |_| String::new(), "deleted");
+        let shown: Vec<_> = rows.iter().map(|row| (row.first, row.does, row.text.as_str())).collect();
+        assert_eq!(
+            shown,
+            [
+                (true, false, "hello"),
+                (false, true, "waves"),
+                (true, false, "/me"),
+                (false, false, "/mend it"),
+                (false, true, "손을 흔든다"),
+            ]
+        );
+    }
 }
