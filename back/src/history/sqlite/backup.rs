@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    schema,
+    open,
     tool::{Progress, ToolError},
 };
 
@@ -28,7 +28,7 @@ pub fn backup(data: &Path, target: &Path, progress: Progress) -> Result<u64, Too
     // Absolute, so that SQLite cannot take it for an address (`file:…`).
     let target = std::path::absolute(target).map_err(|error| ToolError::File { path: target.to_owned(), error })?;
     let target = target.as_path();
-    let (mut source, _) = schema::open_to_read(data)?;
+    let (mut source, _) = open::open_to_read(data)?;
     let part = part_of(target);
     let file = |error| ToolError::File { path: part.clone(), error };
     // Left behind by one that was interrupted.

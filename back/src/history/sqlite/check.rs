@@ -5,8 +5,8 @@ use std::{path::Path, sync::Arc, sync::Mutex, sync::PoisonError};
 use rusqlite::{Connection, params};
 
 use super::{
+    open,
     rows::{self, ROOM_COLUMNS, Room},
-    schema,
     tool::{Progress, ToolError},
 };
 
@@ -32,7 +32,7 @@ pub struct Report {
 /// # Errors
 /// When it cannot be read at all.
 pub fn check(data: &Path, progress: Progress) -> Result<Report, ToolError> {
-    let (mut reader, _) = schema::open_to_read(data)?;
+    let (mut reader, _) = open::open_to_read(data)?;
     let mut report = Report::default();
     // SQLite's check and ours tell through the same mouth.
     let progress = Arc::new(Mutex::new(progress));

@@ -6,8 +6,8 @@ use rusqlite::params;
 use shared::RoomName;
 
 use super::{
+    open,
     rows::{self, COLUMNS},
-    schema,
     tool::{Progress, ToolError},
 };
 
@@ -34,7 +34,7 @@ pub fn export(
     out: &mut dyn io::Write,
     mut progress: Progress,
 ) -> Result<u64, ToolError> {
-    let (reader, _) = schema::open_to_read(data)?;
+    let (reader, _) = open::open_to_read(data)?;
     let found = rows::room(&reader, room)?.ok_or_else(|| ToolError::NoRoom(room.to_string()))?;
     let sql = format!(
         "SELECT {COLUMNS}, strftime('%Y-%m-%d %H:%M:%S', at / 1000, 'unixepoch') FROM messages

@@ -1,7 +1,8 @@
 //! History in a SQLite file: `ok` means on the disk, and a restart finds everything.
 //!
 //! One connection writes, in the thread of the history's writer; a few others read. What stands in which table is in
-//! `schema`, how a batch becomes a transaction in `write`, what happens between the batches in `chores`.
+//! `schema`, how the file is opened in `open`, how a batch becomes a transaction in `write`, what happens between the
+//! batches in `chores`.
 
 mod backlog;
 mod backup;
@@ -10,6 +11,7 @@ mod checkpoint;
 mod chores;
 mod export;
 mod moderation;
+mod open;
 mod read;
 mod rows;
 mod schema;
@@ -39,7 +41,7 @@ pub use backup::backup;
 pub use check::{Report, check};
 pub use export::{Format, export};
 pub use moderation::Moderators;
-pub use schema::{FILE, OpenError};
+pub use open::{FILE, OpenError};
 pub use tool::{Progress, ToolError};
 
 /// How much is kept.
@@ -72,7 +74,7 @@ impl Sqlite {
     /// # Errors
     /// When it is in use, damaged, foreign or newer, or cannot be written; each says what to do.
     pub fn open(data: &Path, limits: SqliteLimits) -> Result<Self, OpenError> {
-        let schema::Opened { writer, epoch, path, lock } = schema::open(data)?;
+        let open::Opened { writer, epoch, path, lock } = open::open(data)?;
         let write = Write::new(writer, epoch.clone(), limits)
             .map_err(|error| OpenError::Sqlite { path: path.clone(), error })?;
         Ok(Self {
@@ -105,7 +107,7 @@ impl Sqlite {
     /// Asks one of the reading connections. One that failed is not used again.
     fn ask<T>(&self, question: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, Unavailable> {
         let idle = self.idle().pop();
-        let mut reader = idle.map_or_else(|| schema::reader(&self.path), Ok).map_err(Unavailable::new)?;
+        let mut reader = idle.map_or_else(|| open::reader(&self.path), Ok).map_err(Unavailable::new)?;
         let answer = question(&mut reader).map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Unavailable::TooLong,
             _ => Unavailable::new(error),

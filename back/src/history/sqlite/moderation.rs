@@ -6,8 +6,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use shared::{Name, RoomName, SanctionKind, Sentence, UserId};
 
 use super::{
+    open::{self, Beside},
     rows,
-    schema::{self, Beside},
     tool::ToolError,
 };
 use crate::{
@@ -25,7 +25,7 @@ impl Moderators {
     /// When there is none, or it cannot be written.
     pub fn of(data: &Path) -> Result<Self, ToolError> {
         // Nobody who looks wants to find what was not there.
-        schema::open_to_read(data)?;
+        open::open_to_read(data)?;
         Self::open(data)
     }
 
@@ -34,7 +34,7 @@ impl Moderators {
     /// # Errors
     /// When it cannot be written.
     pub fn open(data: &Path) -> Result<Self, ToolError> {
-        Ok(Self(schema::open_beside(data)?))
+        Ok(Self(open::open_beside(data)?))
     }
 
     /// Names a moderator; a running server knows them at once.

@@ -1,28 +1,9 @@
-//! The file: how it is opened, locked, checked, laid out and brought up to date.
+//! How the file is laid out, and the steps by which one of an earlier version is brought up to date.
 
-use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-};
-
-use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig};
-use shared::Epoch;
-
-use crate::identity;
-
-/// The file's name in the data directory.
-pub const FILE: &str = "chat.db";
-
-/// What a running server holds locked, beside the file: SQLite's own locks go when any descriptor of the file closes.
-const LOCK: &str = "chat.lock";
+use rusqlite::Connection;
 
 /// "MADG", in the file's header (`PRAGMA application_id`).
 const APPLICATION: i32 = 0x4D41_4447;
-
-/// SQLite before this could corrupt a file in WAL mode when a checkpoint met a reset of the log.
-const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// Bits of a message's key that are its `seq`; those above are its room. 10^12 messages a room, 8 million rooms.
 pub const SEQ_BITS: u32 = 40;
@@ -32,7 +13,7 @@ pub const MAX_SEQ: u64 = (1 << SEQ_BITS) - 1;
 
 /// The steps from an empty file to today's; a file's `user_version` says how many it has behind it. Steps are never
 /// changed, only added.
-const STEPS: &[&str] = &[
+pub const STEPS: &[&str] = &[
     "
     -- epoch: the history that new rooms count in. copied: this is a backup that nobody has run on yet.
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -116,299 +97,63 @@ const STEPS: &[&str] = &[
 ",
 ];
 
-/// Why a history could not be opened. Each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory or a file in it cannot be made or opened.
-    #[error("cannot use {}: {error}; --data takes another directory", path.display())]
-    Files {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// Another server has it.
-    #[error("{} is in use by another back; stop that one, or give this one another directory by --data", .0.display())]
-    Locked(PathBuf),
-    /// There is nothing to read.
-    #[error("there is no history at {}; --data takes another directory", .0.display())]
-    Missing(PathBuf),
-    /// It is something else.
-    #[error("{} is not Madang's; --data takes another directory", .0.display())]
-    Foreign(PathBuf),
-    /// It was written by a later version.
-    #[error("{} was written by a newer back (layout {found}, this one knows {known}); run that one", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its layout.
-        found: i64,
-        /// Ours.
-        known: usize,
-    },
-    /// The server that runs on it is of an earlier version.
-    #[error("the back that runs on {} is older than this one; start it anew first", .0.display())]
-    Older(PathBuf),
-    /// It does not hold what it should.
-    #[error(
-        "{} is damaged: {reason}; `back check` tells more. Restore a backup, or move the file away to begin anew",
-        path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        reason: String,
-    },
-    /// The library that it was linked with is one that loses data.
-    #[error("SQLite {0} is too old: before 3.51.3 it could damage a file in use")]
-    OldSqlite(String),
-    /// The file cannot be worked with.
-    #[error("cannot open {}: {error}", path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: rusqlite::Error,
-    },
-    /// There is no new epoch.
-    #[error(transparent)]
-    Identity(#[from] identity::IdentityError),
+/// Why a file's layout cannot be today's.
+#[derive(Debug)]
+pub enum StepError {
+    /// It was written by a later version: its layout.
+    Newer(i64),
+    /// SQLite's.
+    Sqlite(rusqlite::Error),
 }
 
-/// A history that is open for writing, and held against other servers as long as this lives.
-pub struct Opened {
-    /// The one connection that writes.
-    pub writer: Connection,
-    /// The history that new rooms count in.
-    pub epoch: Epoch,
-    /// The file.
-    pub path: PathBuf,
-    /// Held until it is dropped.
-    pub lock: File,
-}
-
-/// A history that is open for a few words.
-pub struct Beside {
-    /// A connection that writes, beside that of a server.
-    pub writer: Connection,
-    /// Where no server runs, none may begin meanwhile.
-    _lock: Option<File>,
-}
-
-/// Opens the history in this directory, and makes one if there is none.
-///
-/// # Errors
-/// When it is in use, damaged, foreign or newer, or cannot be written.
-pub fn open(data: &Path) -> Result<Opened, OpenError> {
-    if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(OpenError::OldSqlite(rusqlite::version().to_owned()));
-    }
-    let files = |path: &Path| {
-        let path = path.to_owned();
-        move |error| OpenError::Files { path, error }
-    };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(files(data))?;
-    let private = || {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options
-    };
-    let lock = private().open(data.join(LOCK)).map_err(files(&data.join(LOCK)))?;
-    let path = file_in(data)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::Locked(path)),
-        Err(TryLockError::Error(error)) => return Err(OpenError::Files { path: data.join(LOCK), error }),
-    }
-    // Only its owner reads what was said; SQLite gives the files beside it the same mode.
-    drop(private().open(&path).map_err(files(&path))?);
-    let at = |error| explain(&path, error);
-    // Only one thread at a time has it, so SQLite need not lock it once more.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut writer = Connection::open_with_flags(&path, flags).map_err(at)?;
-    prepare(&writer).map_err(at)?;
-    identify(&writer, &path)?;
-    migrate(&mut writer, STEPS, &path)?;
-    let epoch = epoch(&mut writer, &path)?;
-    complete(&writer, &path)?;
-    Ok(Opened { writer, epoch, path, lock })
-}
-
-/// Opens the history in this directory for reading, beside a server that may be running on it.
-///
-/// # Errors
-/// When there is none, or it cannot be read.
-pub fn open_to_read(data: &Path) -> Result<(Connection, PathBuf), OpenError> {
-    let path = file_in(data)?;
-    match path.try_exists() {
-        Ok(true) => {}
-        Ok(false) => return Err(OpenError::Missing(path)),
-        Err(error) => return Err(OpenError::Files { path, error }),
-    }
-    let reader = reader(&path).map_err(|error| explain(&path, error))?;
-    identify(&reader, &path)?;
-    match layout(&reader).map_err(|error| explain(&path, error))? {
-        // A server was killed before it had made anything.
-        0 => Err(OpenError::Missing(path)),
-        newer_layout if newer_layout > STEPS.len() as i64 => Err(newer(&reader, &path, STEPS.len())),
-        _ => Ok((reader, path)),
+impl From<rusqlite::Error> for StepError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
     }
 }
 
-/// Opens the history in this directory to write a little beside a server that may be running on it; makes one if there is
-/// none.
-///
-/// # Errors
-/// When it cannot be written, or a server of another version runs on it.
-pub fn open_beside(data: &Path) -> Result<Beside, OpenError> {
-    match open(data) {
-        Ok(Opened { writer, lock, .. }) => return Ok(Beside { writer, _lock: Some(lock) }),
-        // The server that has it brought it up to date.
-        Err(OpenError::Locked(_)) => {}
-        Err(error) => return Err(error),
-    }
-    let path = file_in(data)?;
-    let at = |error| explain(&path, error);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let writer = Connection::open_with_flags(&path, flags).map_err(at)?;
-    prepare(&writer).map_err(at)?;
-    identify(&writer, &path)?;
-    match usize::try_from(layout(&writer).map_err(at)?) {
-        Ok(layout) if layout == STEPS.len() => Ok(Beside { writer, _lock: None }),
-        Ok(layout) if layout < STEPS.len() => Err(OpenError::Older(path)),
-        _ => Err(newer(&writer, &path, STEPS.len())),
-    }
-}
-
-/// The file, by a path that SQLite cannot take for an address (`file:…`).
-fn file_in(data: &Path) -> Result<PathBuf, OpenError> {
-    let path = data.join(FILE);
-    std::path::absolute(&path).map_err(|error| OpenError::Files { path, error })
-}
-
-/// One more connection, for reading.
+/// Whether this is a history, or nothing yet.
 ///
 /// # Errors
 /// SQLite's.
-pub fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let reader = Connection::open_with_flags(path, flags)?;
-    reader.set_prepared_statement_cache_capacity(64);
-    // 16 MiB of pages; the kernel holds the rest.
-    reader.execute_batch("PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;")?;
-    Ok(reader)
-}
-
-/// What SQLite says, as a sentence about the file.
-fn explain(path: &Path, error: rusqlite::Error) -> OpenError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    match error.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => OpenError::Damaged { path: path.to_owned(), reason: error.to_string() },
-        _ => OpenError::Sqlite { path: path.to_owned(), error },
-    }
-}
-
-fn prepare(writer: &Connection) -> rusqlite::Result<()> {
-    // A partial index makes the planner look at the values that are bound, and so every send would prepare its
-    // statement anew: half of the time that storing takes.
-    writer.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    writer.set_prepared_statement_cache_capacity(64);
-    // FULL: a commit returns when it is on the disk. With NORMAL, a power cut takes the last ones back. The log is
-    // brought into the file by `checkpoint`, because SQLite's own way of doing that tells nobody of a failed fsync.
-    writer.execute_batch(
-        "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA cache_size = -65536;
-         PRAGMA temp_store = MEMORY;
-         PRAGMA journal_size_limit = 67108864;
-         PRAGMA wal_autocheckpoint = 0;
-         PRAGMA secure_delete = ON;",
-    )
-}
-
-fn identify(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    let at = |error| explain(path, error);
+pub fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
     let number = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    let application = number("application_id").map_err(at)?;
-    let is_new = number("schema_version").map_err(at)? == 0;
-    if application == i64::from(APPLICATION) || (is_new && application == 0) {
-        Ok(())
-    } else {
-        Err(OpenError::Foreign(path.to_owned()))
-    }
+    let application = number("application_id")?;
+    let is_new = number("schema_version")? == 0;
+    Ok(application == i64::from(APPLICATION) || (is_new && application == 0))
 }
 
-fn layout(connection: &Connection) -> rusqlite::Result<i64> {
+/// How many steps a file has behind it.
+///
+/// # Errors
+/// SQLite's.
+pub fn layout(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-fn newer(connection: &Connection, path: &Path, known: usize) -> OpenError {
-    OpenError::Newer { path: path.to_owned(), found: layout(connection).unwrap_or(-1), known }
-}
-
 /// Takes the steps that the file has not behind it, all or none.
-fn migrate(writer: &mut Connection, steps: &[&str], path: &Path) -> Result<(), OpenError> {
-    let at = |error| explain(path, error);
-    let Some(missing) = usize::try_from(layout(writer).map_err(at)?).ok().and_then(|done| steps.get(done..)) else {
-        return Err(newer(writer, path, steps.len()));
+///
+/// # Errors
+/// When it has more behind it than there are, and SQLite's.
+pub fn migrate(writer: &mut Connection, steps: &[&str]) -> Result<(), StepError> {
+    let done = layout(writer)?;
+    let Some(missing) = usize::try_from(done).ok().and_then(|done| steps.get(done..)) else {
+        return Err(StepError::Newer(done));
     };
     if missing.is_empty() {
         return Ok(());
     }
-    let transaction = writer.transaction().map_err(at)?;
+    let transaction = writer.transaction()?;
     for step in missing {
-        transaction.execute_batch(step).map_err(at)?;
+        transaction.execute_batch(step)?;
     }
     let done = format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {}", steps.len());
-    transaction.execute_batch(&done).map_err(at)?;
-    transaction.commit().map_err(at)
-}
-
-/// The file's epoch; a new one, for its rooms too, where it has none or where it is a backup that begins a new life.
-fn epoch(writer: &mut Connection, path: &Path) -> Result<Epoch, OpenError> {
-    let at = |error| explain(path, error);
-    let meta = |key: &str| {
-        let value = writer.query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get::<_, String>(0));
-        value.optional()
-    };
-    let known = meta("epoch").map_err(at)?.and_then(|epoch| Epoch::parse(&epoch).ok());
-    let copied = meta("copied").map_err(at)?.is_some();
-    match known {
-        Some(epoch) if !copied => Ok(epoch),
-        _ => {
-            let epoch = identity::new_epoch()?;
-            let transaction = writer.transaction().map_err(at)?;
-            transaction
-                .execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('epoch', ?)", [epoch.as_str()])
-                .map_err(at)?;
-            transaction.execute("UPDATE rooms SET epoch = ?", [epoch.as_str()]).map_err(at)?;
-            transaction.execute("DELETE FROM meta WHERE key = 'copied'", []).map_err(at)?;
-            transaction.commit().map_err(at)?;
-            Ok(epoch)
-        }
-    }
-}
-
-/// Looks whether every room has its oldest and its newest message: what a file that was cut short lacks.
-fn complete(writer: &Connection, path: &Path) -> Result<(), OpenError> {
-    let sql = "SELECT name, top FROM rooms WHERE first <= top AND (
-        NOT EXISTS (SELECT 1 FROM messages WHERE messages.id = (rooms.id << 40) + top)
-        OR NOT EXISTS (SELECT 1 FROM messages WHERE messages.id = (rooms.id << 40) + first)) LIMIT 1";
-    let hole = writer.query_row(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))).optional();
-    match hole.map_err(|error| explain(path, error))? {
-        None => Ok(()),
-        Some((room, top)) => {
-            let reason = format!("the room {room} lacks messages up to {top}");
-            Err(OpenError::Damaged { path: path.to_owned(), reason })
-        }
-    }
+    transaction.execute_batch(&done)?;
+    Ok(transaction.commit()?)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     const OLD: &[&str] = &["CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1);"];
@@ -417,77 +162,20 @@ mod tests {
     #[test]
     fn a_file_of_an_older_layout_is_brought_up_to_date_and_keeps_what_it_holds() {
         let mut file = Connection::open_in_memory().unwrap();
-        migrate(&mut file, OLD, Path::new("f")).unwrap();
-        migrate(&mut file, NEW, Path::new("f")).unwrap();
+        migrate(&mut file, OLD).unwrap();
+        migrate(&mut file, NEW).unwrap();
         assert_eq!(file.query_row("SELECT y FROM a", [], |row| row.get::<_, i64>(0)).unwrap(), 2);
-        migrate(&mut file, NEW, Path::new("f")).unwrap();
-        let error = migrate(&mut file, OLD, Path::new("f")).unwrap_err().to_string();
-        assert!(error.contains("newer back (layout 2, this one knows 1)"), "{error}");
-    }
-
-    #[test]
-    fn a_file_of_the_first_layout_opens_with_what_was_said() {
-        let data = tempfile::tempdir().unwrap();
-        let mut file = Connection::open(data.path().join(FILE)).unwrap();
-        migrate(&mut file, &STEPS[..1], Path::new("f")).unwrap();
-        let said = "INSERT INTO meta VALUES ('epoch', 'then');
-            INSERT INTO rooms VALUES (1, 'dev', 'then', 1, 1, 5, 0, 0);
-            INSERT INTO messages (id, user, name, text, at) VALUES (1 << 40 | 1, x'01', 'kim', 'hello', 5);";
-        file.execute_batch(said).unwrap();
-        drop(file);
-        let opened = open(data.path()).unwrap();
-        assert_eq!((layout(&opened.writer).unwrap(), opened.epoch.as_str()), (STEPS.len() as i64, "then"));
-        let text: String = opened.writer.query_row("SELECT text FROM messages", [], |row| row.get(0)).unwrap();
-        assert_eq!(text, "hello");
+        migrate(&mut file, NEW).unwrap();
+        assert!(matches!(migrate(&mut file, OLD), Err(StepError::Newer(2))));
     }
 
     #[test]
     fn a_step_that_fails_leaves_the_file_as_it_was() {
         let mut file = Connection::open_in_memory().unwrap();
-        migrate(&mut file, OLD, Path::new("f")).unwrap();
+        migrate(&mut file, OLD).unwrap();
         let bad = [OLD[0], "DELETE FROM a; nonsense"];
-        migrate(&mut file, &bad, Path::new("f")).unwrap_err();
+        migrate(&mut file, &bad).unwrap_err();
         assert_eq!(layout(&file).unwrap(), 1);
         assert_eq!(file.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
-    }
-
-    #[test]
-    fn only_one_server_has_a_file() {
-        let data = tempfile::tempdir().unwrap();
-        let first = open(data.path()).unwrap();
-        let error = open(data.path()).err().unwrap().to_string();
-        assert!(error.contains("in use by another back") && error.contains("--data"), "{error}");
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&data.path().join(FILE)), 0o600, "nobody else reads what was said");
-        drop(first);
-        open(data.path()).unwrap();
-    }
-
-    #[test]
-    fn a_foreign_or_damaged_file_is_refused_and_left_as_it_is() {
-        let data = tempfile::tempdir().unwrap();
-        let path = data.path().join(FILE);
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
-        let before = fs::read(&path).unwrap();
-        assert!(matches!(open(data.path()), Err(OpenError::Foreign(_))));
-        assert_eq!(fs::read(&path).unwrap().len(), before.len());
-        fs::write(&path, b"this is a shopping list, and longer than the header of a database would be").unwrap();
-        let error = open(data.path()).err().unwrap().to_string();
-        assert!(error.contains("is damaged") && error.contains("Restore a backup"), "{error}");
-    }
-
-    #[test]
-    fn the_epoch_stays_and_a_copy_gets_another() {
-        let data = tempfile::tempdir().unwrap();
-        let epoch = open(data.path()).unwrap().epoch;
-        let again = open(data.path()).unwrap();
-        assert_eq!(again.epoch, epoch);
-        again.writer.execute("INSERT INTO meta VALUES ('copied', '')", []).unwrap();
-        drop(again);
-        let copy = open(data.path()).unwrap();
-        assert_ne!(copy.epoch, epoch);
-        let renewed = copy.epoch.clone();
-        drop(copy);
-        assert_eq!(open(data.path()).unwrap().epoch, renewed);
     }
 }

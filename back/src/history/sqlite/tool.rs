@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::schema::OpenError;
+use super::open::OpenError;
 
 /// Why a tool did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
