@@ -33,7 +33,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode};
 use shared::{Epoch, Message, Name, RoomName, UserId};
 
-use super::{Bounds, Change, Fatal, Outcome, Query, Range, Store, Unavailable};
+use super::{Bounds, Change, Fatal, Outcome, Query, READERS, Range, SEARCHERS, Store, Unavailable};
 use crate::moderation::{Hash, Sanction, Setting};
 use write::Write;
 
@@ -77,12 +77,15 @@ impl Sqlite {
         let open::Opened { writer, epoch, path, lock } = open::open(data)?;
         let write = Write::new(writer, epoch.clone(), limits)
             .map_err(|error| OpenError::Sqlite { path: path.clone(), error })?;
+        // All of them now: when every descriptor is taken, what was said can still be read.
+        let readers = (0..READERS + SEARCHERS).map(|_| open::reader(&path)).collect::<Result<Vec<_>, _>>();
+        let readers = readers.map_err(|error| OpenError::Sqlite { path: path.clone(), error })?;
         Ok(Self {
             epoch,
             path,
             write: Mutex::new(Some(write)),
             degraded: AtomicBool::new(false),
-            readers: Mutex::default(),
+            readers: Mutex::new(readers),
             _lock: lock,
         })
     }

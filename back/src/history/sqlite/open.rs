@@ -205,6 +205,8 @@ pub fn reader(path: &Path) -> rusqlite::Result<Connection> {
     reader.set_prepared_statement_cache_capacity(64);
     // 16 MiB of pages; the kernel holds the rest.
     reader.execute_batch("PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;")?;
+    // SQLite opens the file when it is first read, and the log beside it.
+    layout(&reader)?;
     Ok(reader)
 }
 

@@ -41,8 +41,6 @@ const SAMPLE: Duration = Duration::from_secs(5);
 const REPORT: Duration = Duration::from_secs(60);
 /// How long people are there before it is counted what is open without them: what is opened once and kept, is open then.
 const REHEARSAL: Duration = Duration::from_secs(30);
-/// Descriptors that back may still open after that: four connections that read history, each with the file and its log.
-const READERS: usize = 8;
 /// The longest that everything of people who have left may stay: sessions wait for their owners for a while.
 const FORGET: Duration = Duration::from_secs(180);
 
@@ -61,8 +59,8 @@ impl Held {
 
     /// Whether there is no more than this.
     fn is_within(&self, before: &Self) -> bool {
-        let [back, front] = before.descriptors;
-        self.descriptors[0] <= back + READERS && self.descriptors[1] <= front && self.gauges == before.gauges
+        let descriptors = self.descriptors.iter().zip(before.descriptors);
+        descriptors.into_iter().all(|(now, then)| *now <= then) && self.gauges == before.gauges
     }
 }
 
