@@ -23,6 +23,10 @@ use service::{exposure, log, settings::Standing, signals, supervisor};
 use shared::Name;
 use tokio_util::sync::CancellationToken;
 
+/// See `Cargo.toml` for why.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let done = match Task::from_process() {
         Task::Serve(config, standing) => serve(*config, *standing).map(|()| ExitCode::SUCCESS),

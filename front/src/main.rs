@@ -11,6 +11,10 @@ use front::{
 use service::{exposure, log, settings::Standing, signals, supervisor};
 use tokio_util::sync::CancellationToken;
 
+/// See `Cargo.toml` for why.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let (config, standing) = Config::from_arguments();
