@@ -107,6 +107,11 @@ impl<R: Send + 'static> History<R> {
         (Self { entries, batches: weak, store, readers, searchers }, writer, follow)
     }
 
+    /// Whether committed batches wait for the follower.
+    pub fn is_ahead(&self) -> bool {
+        self.batches.upgrade().is_some_and(|batches| batches.capacity() < batches.max_capacity())
+    }
+
     /// What waits, and what is under way.
     pub fn depths(&self) -> Depths {
         // Without a sender the writer has ended, and nothing waits.

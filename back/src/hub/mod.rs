@@ -59,6 +59,9 @@ const RETRY_MS: u64 = 1_000;
 /// Every room's log may have so many bytes, however many rooms there are; one frame stays in any case.
 const LOG_SHARE: usize = 16 * 1024;
 
+/// Most rooms that are swept where they are published, one after the other.
+const AT_ONCE: usize = 8;
+
 /// Whom to tell what became of a draft.
 pub struct Receipt {
     /// The sender's way out.
@@ -204,6 +207,7 @@ impl Hub {
     /// Hands a committed batch to everybody: the answers first, so that `ok` comes before the sender's own copy.
     pub fn publish(&self, batch: Vec<Followed<Receipt>>) {
         let mut touched: Vec<Arc<Room>> = Vec::new();
+        let mut answered = Vec::with_capacity(batch.len());
         for followed in batch {
             let (outcome, Receipt { outlet, id, coming: _until_it_is_told }) = match followed {
                 Followed::Committed { outcome, receipt } => (outcome, receipt),
@@ -220,12 +224,13 @@ impl Hub {
                     self.metrics.stored(false);
                     let room = self.rooms().get(&message.room).cloned();
                     let Some(room) = room else {
-                        outlet.answer(answer);
+                        outlet.prepare(answer);
+                        answered.push(outlet);
                         continue;
                     };
                     let frame = catch_up::encode(&message);
                     let mut log = room.log();
-                    outlet.answer(answer);
+                    outlet.prepare(answer);
                     log.append_message(seq, frame);
                     for message in revised {
                         log.revise(message.seq, catch_up::encode(&message));
@@ -238,18 +243,18 @@ impl Hub {
                 }
                 Outcome::Duplicate { epoch, room, seq, at } => {
                     self.metrics.stored(true);
-                    outlet.answer(ok(OkBody::Stored { room, epoch, seq, at, duplicate: true }));
+                    outlet.prepare(ok(OkBody::Stored { room, epoch, seq, at, duplicate: true }));
                 }
-                Outcome::Read => outlet.answer(ok(OkBody::Done {})),
-                Outcome::Remembered(name) => outlet.answer(ok(OkBody::Named { name })),
-                Outcome::Imposed(sanction) => outlet.answer(ok(self.law.impose(&self.people, &sanction))),
+                Outcome::Read => outlet.prepare(ok(OkBody::Done {})),
+                Outcome::Remembered(name) => outlet.prepare(ok(OkBody::Named { name })),
+                Outcome::Imposed(sanction) => outlet.prepare(ok(self.law.impose(&self.people, &sanction))),
                 Outcome::Pardoned { user, by } => {
                     self.law.pardon(&self.people, &user, &by);
-                    outlet.answer(ok(OkBody::Done {}));
+                    outlet.prepare(ok(OkBody::Done {}));
                 }
                 Outcome::Set { room, setting, by } => {
                     let Setting { topic, slow } = setting.clone();
-                    outlet.answer(ok(OkBody::Room { room: room.clone(), topic, slow }));
+                    outlet.prepare(ok(OkBody::Room { room: room.clone(), topic, slow }));
                     let room = self.rooms().get(&room).cloned();
                     room.into_iter().for_each(|room| news::set(&room, setting.clone(), &by));
                 }
@@ -259,13 +264,20 @@ impl Hub {
                     }
                     let refused = refused(refusal, id);
                     self.metrics.said(&refused);
-                    outlet.answer(Some(frame::text(&refused.to_json())));
+                    outlet.prepare(Some(frame::text(&refused.to_json())));
                 }
             }
+            answered.push(outlet);
         }
+        // With more to come, rooms are swept beside this, by as many workers as there are, and what comes goes along.
+        let is_alone = touched.len() <= AT_ONCE && !self.history.is_ahead();
         for room in touched {
-            sweep::mark(&room);
+            if !is_alone || !sweep::at_once(&room) {
+                sweep::mark(&room);
+            }
         }
+        // Most answers have left by now, together with the message.
+        answered.iter().for_each(|outlet| outlet.see_to_it());
     }
 
     /// How many rooms are in memory.

@@ -218,13 +218,27 @@ impl Outlet {
         self.queue().unanswered += 1;
     }
 
-    /// Queues the answer that history gave, if the request asked for one.
+    /// Queues the answer that history gave, if the request asked for one, and has it written.
     pub fn answer(&self, frames: Option<Bytes>) {
+        self.prepare(frames);
+        self.see_to_it();
+    }
+
+    /// Queues the answer that history gave, if the request asked for one. It may leave together with the message that
+    /// it is about; [`Self::see_to_it`] has to follow.
+    pub(super) fn prepare(&self, frames: Option<Bytes>) {
         let mut queue = self.queue();
         queue.unanswered = queue.unanswered.saturating_sub(1);
-        match frames {
-            Some(frames) if queue.state == State::Open => queue.push(frames),
-            _ => queue.wake(),
+        if let Some(frames) = frames.filter(|_| queue.state == State::Open) {
+            queue.add(frames);
+        }
+    }
+
+    /// Wakes the connection's task if an answer still waits, or reading waited for it.
+    pub(super) fn see_to_it(&self) {
+        let mut queue = self.queue();
+        if queue.own_bytes > 0 || queue.is_held || queue.state != State::Open {
+            queue.wake();
         }
     }
 
@@ -431,12 +445,15 @@ impl Queue {
     }
 
     fn push(&mut self, frames: Bytes) {
-        if frames.is_empty() {
-            return;
+        if !frames.is_empty() {
+            self.add(frames);
+            self.wake();
         }
+    }
+
+    fn add(&mut self, frames: Bytes) {
         self.own_bytes += frames.len();
         self.own.push_back(frames);
-        self.wake();
     }
 
     fn wake(&mut self) {
@@ -481,6 +498,10 @@ impl Queue {
         let written = wire.write_vectored(&mut slices[..count])?;
         let own = written.min(self.own_bytes);
         self.own_written(own);
+        if self.own.is_empty() {
+            // The connection's task may not look at it for long.
+            self.own = VecDeque::new();
+        }
         Ok(written - own)
     }
 

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant},
@@ -24,17 +24,27 @@ const SCHEDULED: u8 = 1;
 const RUNNING: u8 = 2;
 const RUNNING_DIRTY: u8 = 3;
 
+/// A room that was swept so recently may have more to deliver in a moment, which should leave in the same write.
+const QUIET: Duration = Duration::from_millis(1);
+
 /// The pace of one room's sweeps.
 pub struct Pace {
     state: AtomicU8,
     longest_rest: Duration,
-    rest_until: Mutex<Option<Instant>>,
+    rest: Mutex<Rest>,
+}
+
+#[derive(Default)]
+struct Rest {
+    until: Option<Instant>,
+    /// When the last sweep ended.
+    since: Option<Instant>,
 }
 
 impl Pace {
     /// A room that is not swept. `longest_rest` bounds what resting adds to the delay of a message.
     pub fn new(longest_rest: Duration) -> Self {
-        Self { state: AtomicU8::new(IDLE), longest_rest, rest_until: Mutex::default() }
+        Self { state: AtomicU8::new(IDLE), longest_rest, rest: Mutex::default() }
     }
 
     /// Asks for a sweep; `true` when the caller has to start it. Several calls share one.
@@ -70,12 +80,21 @@ impl Pace {
     pub fn rest(&self, frames: u64, began: Instant, now: Instant) {
         let rest = (now - began).min(self.longest_rest);
         let until = (frames >= BUSY_FRAMES && rest >= LEAST_REST).then(|| now + rest);
-        *self.rest_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        *self.resting() = Rest { until, since: Some(now) };
     }
 
     /// When the next sweep may begin, if not at once.
     pub fn rests_until(&self) -> Option<Instant> {
-        *self.rest_until.lock().unwrap_or_else(PoisonError::into_inner)
+        self.resting().until
+    }
+
+    /// Whether nothing was delivered just now. Who talks into such a room is most likely alone.
+    pub fn is_quiet(&self, now: Instant) -> bool {
+        self.resting().since.is_none_or(|since| now.saturating_duration_since(since) >= QUIET)
+    }
+
+    fn resting(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

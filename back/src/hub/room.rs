@@ -228,6 +228,14 @@ impl Room {
         }
     }
 
+    /// Its only segment, if that has at most so many members.
+    pub(super) fn only_segment(&self, members: usize) -> Option<Arc<Segment>> {
+        match self.segments.lock().unwrap_or_else(PoisonError::into_inner).as_slice() {
+            [segment] if segment.reserved() <= members => Some(Arc::clone(segment)),
+            _ => None,
+        }
+    }
+
     /// Its segments now.
     pub(super) fn segments(&self) -> Vec<Arc<Segment>> {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -141,6 +141,11 @@ impl Segment {
         free
     }
 
+    /// Members and those about to come.
+    pub(super) fn reserved(&self) -> usize {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
     /// Gives a seat back and says whether it was the last; called under the room's list of segments.
     pub(super) fn release(&self) -> bool {
         self.reserved.fetch_sub(1, Ordering::Relaxed) == 1
