@@ -82,8 +82,6 @@ async fn read(frames: &mut Frames, outlet: &Outlet, speech: &mut Speech) -> Hear
             // We are closing: what still comes is not heard any more.
             return Heard::Closing;
         }
-        // While history lets this client wait, what it says cannot be read, and is no silence.
-        outlet.vitals().held(true);
         let rest = match message {
             Message::Text(text) => speech.hear_text(outlet, &text),
             Message::Binary(bytes) => speech.hear_binary(outlet, &bytes),
@@ -95,6 +93,8 @@ async fn read(frames: &mut Frames, outlet: &Outlet, speech: &mut Speech) -> Hear
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => None,
         };
         if let Some(rest) = rest {
+            // While history lets this client wait, what it says cannot be read, and is no silence.
+            outlet.vitals().held(true);
             rest.await;
         }
     }

@@ -1,7 +1,7 @@
 //! Server frames as bytes (RFC 6455, section 5.2): final, unmasked, with the shortest length. It knows no socket.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use shared::CloseCode;
+use bytes::Bytes;
+use shared::{CloseCode, Json};
 
 const FIN: u8 = 0x80;
 const TEXT: u8 = 0x1;
@@ -13,21 +13,54 @@ const PING: u8 = 0x9;
 const CONTROL_BYTES: usize = 125;
 
 fn frame(opcode: u8, payload: &[u8]) -> Bytes {
-    let mut out = BytesMut::with_capacity(payload.len() + 10);
-    out.put_u8(FIN | opcode);
-    match payload.len() {
-        short @ 0..=125 => out.put_u8(short as u8),
+    let mut head = [FIN | opcode, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let used = match payload.len() {
+        short @ 0..=125 => {
+            head[1] = short as u8;
+            2
+        }
         medium @ 126..=0xFFFF => {
-            out.put_u8(126);
-            out.put_u16(medium as u16);
+            head[1] = 126;
+            head[2..4].copy_from_slice(&(medium as u16).to_be_bytes());
+            4
         }
         long => {
-            out.put_u8(127);
-            out.put_u64(long as u64);
+            head[1] = 127;
+            head[2..].copy_from_slice(&(long as u64).to_be_bytes());
+            10
         }
+    };
+    // Exactly so large: `Bytes` then needs no second allocation.
+    let mut out = Vec::with_capacity(used + payload.len());
+    out.extend_from_slice(&head[..used]);
+    out.extend_from_slice(payload);
+    out.into()
+}
+
+/// Bytes of a header with the length of most messages: 126 to 65,535 bytes.
+const HEADER: usize = 4;
+
+/// What most messages fit into, their header included.
+const USUAL_BYTES: usize = 256;
+
+/// A message of the server, written where it is sent from.
+pub fn message(message: &impl Json) -> Bytes {
+    let mut out = Vec::with_capacity(USUAL_BYTES);
+    out.extend_from_slice(&[0; HEADER]);
+    message.write_json(&mut out);
+    let length = out.len() - HEADER;
+    match u16::try_from(length) {
+        Ok(medium @ 126..) => {
+            let [high, low] = medium.to_be_bytes();
+            out[..HEADER].copy_from_slice(&[FIN | TEXT, 126, high, low]);
+            if out.capacity() > USUAL_BYTES {
+                // It may be kept for long.
+                out.shrink_to_fit();
+            }
+            out.into()
+        }
+        _ => frame(TEXT, &out[HEADER..]),
     }
-    out.put_slice(payload);
-    out.freeze()
 }
 
 /// A text message.
@@ -70,6 +103,14 @@ mod tests {
         }
         assert_eq!(&text("Hi")[..], b"\x81\x02Hi");
         assert_eq!(&ping()[..], b"\x89\x00");
+    }
+
+    #[test]
+    fn a_message_is_the_frame_of_its_json() {
+        for length in [0, 90, 91, 92, 93, 94, 95, 200, 300, 65_500, 65_535, 65_536, 70_000] {
+            let notice = shared::ServerMessage::Notice { text: "x".repeat(length) };
+            assert_eq!(message(&notice), text(&notice.to_json()), "{length}");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub use forwarded::TrustedProxies;
 pub use moderation::{ModeratorSecret, Sanction, SanctionKind, Sentence, claimed};
 pub use names::{MessageId, Name, NameError, RoomName, SessionToken, UserId};
 pub use position::{Epoch, Position};
-pub use server::{Gap, GapReason, Message, OkBody, Person, Resume, RoomEntry, ServerMessage};
+pub use server::{Gap, GapReason, Json, Message, OkBody, Person, Resume, RoomEntry, ServerMessage};
 pub use sight::Sight;
 pub use ticket::{Ticket, TicketError, TicketKey};
 

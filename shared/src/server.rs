@@ -294,11 +294,9 @@ pub struct Joined<'a> {
     pub slow: Option<u64>,
 }
 
-impl Joined<'_> {
-    /// The JSON text of this message.
-    pub fn to_json(&self) -> String {
-        // As in [`ServerMessage::to_json`], nothing in it can fail to serialise.
-        serde_json::to_string(self).unwrap_or_default()
+impl Json for Joined<'_> {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        write(self, out);
     }
 }
 
@@ -436,6 +434,29 @@ impl Message {
     pub fn to_json(&self) -> String {
         // As in [`ServerMessage::to_json`], nothing in it can fail to serialise.
         serde_json::to_string(&Typed { message: self }).unwrap_or_default()
+    }
+}
+
+impl Json for Message {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        write(&Typed { message: self }, out);
+    }
+}
+
+/// What is said as JSON.
+pub trait Json {
+    /// Writes its JSON text behind what is there.
+    fn write_json(&self, out: &mut Vec<u8>);
+}
+
+/// As in [`ServerMessage::to_json`], nothing in it can fail to serialise, and writing to memory does not fail.
+fn write(message: &impl Serialize, out: &mut Vec<u8>) {
+    _ = serde_json::to_writer(out, message);
+}
+
+impl Json for ServerMessage {
+    fn write_json(&self, out: &mut Vec<u8>) {
+        write(self, out);
     }
 }
 

@@ -66,7 +66,7 @@ impl Talk {
             let error = error.id(append.receipt.id).hint("nothing was stored; send it again with the same id");
             let error = ServerMessage::Error(Box::new(error));
             self.yard.hub.metrics().said(&error);
-            self.outlet.answer(Some(frame::text(&error.to_json())));
+            self.outlet.answer(Some(frame::message(&error)));
         }
     }
 

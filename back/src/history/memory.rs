@@ -112,13 +112,15 @@ impl Memory {
             return Ok(Outcome::Duplicate { epoch: self.epoch.clone(), room, seq, at });
         }
         let target = draft.says.target().map(|seq| self.target(kept, &draft, seq)).transpose()?;
-        if !kept.rooms.contains_key(&draft.room) {
-            if kept.rooms.len() * ROOM_COST >= self.limits.bytes / 2 {
-                return Err(Refusal::TooManyRooms);
+        let count = kept.rooms.len();
+        let log = match kept.rooms.get_mut(&draft.room) {
+            Some(log) => log,
+            None if count * ROOM_COST >= self.limits.bytes / 2 => return Err(Refusal::TooManyRooms),
+            None => {
+                kept.bytes += ROOM_COST;
+                kept.rooms.entry(draft.room.clone()).or_default()
             }
-            kept.bytes += ROOM_COST;
-        }
-        let log = kept.rooms.entry(draft.room.clone()).or_default();
+        };
         log.top += 1;
         // A clock that was set back must not make a room's times run backwards.
         log.at = log.at.max(now_ms);
@@ -126,6 +128,7 @@ impl Memory {
         let message = Arc::new(revision::number(draft, log.top, log.at));
         kept.bytes += cost(&message);
         log.messages.push_back(Entry { message: Arc::clone(&message), id });
+        let is_over = log.messages.len() > self.limits.messages;
         if let Some(key) = key {
             kept.ids.insert(key, (message.room.clone(), message.seq));
         }
@@ -137,7 +140,7 @@ impl Memory {
         }
         let revised: Vec<Arc<Message>> = revised.into_iter().map(Arc::new).collect();
         revised.iter().for_each(|message| kept.replace(message));
-        if kept.rooms.get(&message.room).is_some_and(|log| log.messages.len() > self.limits.messages) {
+        if is_over {
             kept.expire(&message.room, 1);
         }
         Ok(Outcome::Stored { epoch: self.epoch.clone(), message, revised })

@@ -200,5 +200,5 @@ impl Cursor {
 
 /// The frame of a message; the same bytes whenever it is made.
 pub(super) fn encode(message: &Message) -> Bytes {
-    frame::text(&message.to_json())
+    frame::message(message)
 }

@@ -76,7 +76,7 @@ impl Hub {
                 topic,
                 slow,
             };
-            outlet.push(frame::text(&joined.to_json()));
+            outlet.push(frame::message(&joined));
             self.metrics.joined(plan.resume);
             for gap in plan.gaps {
                 outlet.say(&ServerMessage::Gap(gap));
@@ -109,7 +109,7 @@ impl Membership {
             user: self.person.user.clone(),
             name: self.person.name.clone(),
         };
-        news::typing(&self.room, frame::text(&message.to_json()), Instant::now());
+        news::typing(&self.room, frame::message(&message), Instant::now());
     }
 
     /// Changes this person's name in the room.

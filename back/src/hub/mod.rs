@@ -209,21 +209,22 @@ impl Hub {
         let mut touched: Vec<Arc<Room>> = Vec::new();
         let mut answered = Vec::with_capacity(batch.len());
         for followed in batch {
-            let (outcome, Receipt { outlet, id, coming: _until_it_is_told }) = match followed {
+            let (outcome, Receipt { outlet, id, coming }) = match followed {
                 Followed::Committed { outcome, receipt } => (outcome, receipt),
                 Followed::Settled(settled) => {
                     _ = settled.send(());
                     continue;
                 }
             };
-            let ok = |body| id.clone().map(|id| frame::text(&ServerMessage::Ok { id, body }.to_json()));
+            let ok = |body| id.clone().map(|id| frame::message(&ServerMessage::Ok { id, body }));
             match outcome {
                 Outcome::Stored { epoch, message, revised } => {
                     let (room, seq, at) = (message.room.clone(), message.seq, message.at);
                     let answer = ok(OkBody::Stored { room, epoch, seq, at, duplicate: false });
                     self.metrics.stored(false);
-                    let room = self.rooms().get(&message.room).cloned();
-                    let Some(room) = room else {
+                    // Who said it in the room knows which it is; the others have to look.
+                    let room = coming.as_ref().map(|coming| Arc::clone(coming.room()));
+                    let Some(room) = room.or_else(|| self.rooms().get(&message.room).cloned()) else {
                         outlet.prepare(answer);
                         answered.push(outlet);
                         continue;
@@ -264,7 +265,7 @@ impl Hub {
                     }
                     let refused = refused(refusal, id);
                     self.metrics.said(&refused);
-                    outlet.prepare(Some(frame::text(&refused.to_json())));
+                    outlet.prepare(Some(frame::message(&refused)));
                 }
             }
             answered.push(outlet);

@@ -54,7 +54,7 @@ pub fn set(room: &Arc<Room>, setting: Setting, by: &Name) {
     room.set(setting);
     // Before it is looked up nobody is in it, and its log has no place for this.
     if room.looked_up().initialized() {
-        room.log().append_state(frame::text(&room.told(Some(by)).to_json()));
+        room.log().append_state(frame::message(&room.told(Some(by))));
         sweep::mark(room);
     }
 }
@@ -80,7 +80,7 @@ async fn report(room: Arc<Room>) {
             if let Some(delta) = presence.tick(room.name(), Instant::now()) {
                 // Under the lock of presence: whoever joins is told the state before or after this, and where in the
                 // log.
-                room.log().append_state(frame::text(&delta.to_json()));
+                room.log().append_state(frame::message(&delta));
                 sweep::mark(&room);
             }
             let Some(due) = presence.next_due() else {

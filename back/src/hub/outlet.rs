@@ -210,7 +210,7 @@ impl Outlet {
     /// Queues a message for this client alone.
     pub fn say(&self, message: &ServerMessage) {
         self.metrics.said(message);
-        self.push(frame::text(&message.to_json()));
+        self.push(frame::message(message));
     }
 
     /// Notes that a request waits for history.
@@ -268,7 +268,7 @@ impl Outlet {
                 text: text.clone(),
                 by: by.clone(),
             };
-            queue.push(frame::text(&bye.to_json()));
+            queue.push(frame::message(&bye));
         }
         queue.push(frame::close(*code, *retry_after_ms));
         self.end(queue);

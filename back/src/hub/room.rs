@@ -58,6 +58,13 @@ struct Order {
 /// A message on its way through history.
 pub struct Coming(Arc<Room>);
 
+impl Coming {
+    /// Where it was said.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.0
+    }
+}
+
 impl Drop for Coming {
     fn drop(&mut self) {
         self.0.coming.fetch_sub(1, Ordering::Relaxed);

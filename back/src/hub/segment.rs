@@ -61,7 +61,7 @@ impl Member {
     /// Queues a message of the room for this member alone, while it is one.
     pub(super) fn say(&self, message: &ServerMessage) {
         self.outlet.metrics().said(message);
-        self.push(frame::text(&message.to_json()));
+        self.push(frame::message(message));
     }
 
     /// Ends the membership. Nothing of the room is written after this returns; the seat is still to be given back.

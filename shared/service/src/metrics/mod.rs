@@ -54,10 +54,11 @@ pub struct Times {
 impl Times {
     /// It took so long once more. No lock and no allocation, so that it may stand where messages are handed out.
     pub fn note(&self, took: Duration) {
-        let us = took.as_nanos().div_ceil(1_000);
-        let index = BOUNDS_US.partition_point(|bound| u128::from(*bound) < us);
+        let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        let us = ns.div_ceil(1_000);
+        let index = BOUNDS_US.partition_point(|bound| *bound < us);
         self.within[index].fetch_add(1, Relaxed);
-        self.sum_ns.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.sum_ns.fetch_add(ns, Relaxed);
     }
 
     /// The sum in seconds.
