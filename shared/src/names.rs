@@ -228,6 +228,10 @@ fn visible(text: &str, max_chars: usize) -> Result<String, NameError> {
     if text.len() > max_chars * 16 {
         return Err(too_long);
     }
+    if (1..=max_chars).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        // There is nothing to compose, and all of it can be seen.
+        return Ok(text.to_owned());
+    }
     let name: String = text.nfc().collect();
     if name.is_empty() {
         return Err(NameError::Empty);

@@ -50,20 +50,21 @@ impl Reply {
 
     /// The bytes to send; the answer to HEAD has no body.
     pub fn to_bytes(&self, to_head: bool) -> Vec<u8> {
-        let mut out = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
-        for (name, value) in &self.headers {
-            out.push_str(&format!("{name}: {value}\r\n"));
+        let Self { status, headers, content_type, body } = self;
+        let mut out = Vec::with_capacity(256 + body.len());
+        let mut write = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        write(&["HTTP/1.1 ", &status.to_string(), " ", reason(*status), "\r\n"]);
+        for (name, value) in headers {
+            write(&[name, ": ", value, "\r\n"]);
         }
-        if self.status != 101 {
-            let Self { content_type, body, .. } = self;
-            out.push_str(&format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len()));
-            if !to_head {
-                out.push_str(body);
-            }
-        } else {
-            out.push_str("\r\n");
+        if *status != 101 {
+            write(&["Content-Type: ", content_type, "\r\nContent-Length: ", &body.len().to_string(), "\r\n"]);
         }
-        out.into_bytes()
+        write(&["\r\n"]);
+        if !to_head {
+            write(&[body]);
+        }
+        out
     }
 }
 
