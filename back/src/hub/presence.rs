@@ -33,7 +33,8 @@ pub struct Presence {
     joined: BTreeSet<UserId>,
     left: BTreeMap<UserId, Name>,
     renamed: BTreeSet<UserId>,
-    delta_due: Option<Instant>,
+    /// Since when there is something to tell.
+    changed: Option<Instant>,
     /// The first page as JSON, until somebody on it changes.
     first_page: Option<FirstPage>,
 }
@@ -62,7 +63,7 @@ impl Presence {
             joined: BTreeSet::new(),
             left: BTreeMap::new(),
             renamed: BTreeSet::new(),
-            delta_due: None,
+            changed: None,
             first_page: None,
         }
     }
@@ -159,16 +160,20 @@ impl Presence {
     }
 
     fn schedule(&mut self, now: Instant) {
+        self.changed.get_or_insert(now);
+    }
+
+    fn delta_due(&self) -> Option<Instant> {
         // Telling everybody costs one send per person: the interval grows with the room, so that the sends per second stay
-        // the same. It begins where names give way to counts.
+        // the same, also while a crowd comes. It begins where names give way to counts.
         let growth = self.people.len().div_ceil(limits::NAMED_PRESENCE_MEMBERS).max(1) as u32;
-        self.delta_due.get_or_insert(now + self.times.interval * growth);
+        self.changed.map(|changed| changed + self.times.interval * growth)
     }
 
     /// When [`Presence::tick`] has something to do.
     pub fn next_due(&self) -> Option<Instant> {
         let grace = self.leaving.first().map(|(until, _)| *until);
-        [self.delta_due, grace].into_iter().flatten().min()
+        [self.delta_due(), grace].into_iter().flatten().min()
     }
 
     /// Ends what grace is over, and says what changed if it is time to.
@@ -180,10 +185,10 @@ impl Presence {
                 self.remove(&user, now);
             }
         }
-        if self.delta_due.is_none_or(|due| due > now) {
+        if self.delta_due().is_none_or(|due| due > now) {
             return None;
         }
-        self.delta_due = None;
+        self.changed = None;
         let name_of = |user: &UserId| self.people.get(user).map(|seat| person(user, &seat.name));
         let mut joined: Vec<Person> = self.joined.iter().filter_map(name_of).collect();
         let mut left: Vec<Person> = self.left.iter().map(|(user, name)| person(user, name)).collect();
@@ -428,9 +433,10 @@ mod tests {
         for user in 0..300 {
             yard.join(user, "kim", u64::from(user));
         }
+        // It is large, and tells every half a second.
+        assert_eq!(yard.wait(250), None);
         let (count, joined, ..) = yard.wait(250).unwrap();
         assert_eq!((count, joined.len()), (300, 50));
-        // From here on it is large, and tells every half a second.
         for user in 100..300 {
             yard.leave(user, u64::from(user), true);
         }
@@ -459,9 +465,25 @@ mod tests {
         for user in 0..3_000 {
             yard.join(user, "kim", u64::from(user));
         }
-        yard.wait(250);
+        yard.wait(3_000);
         yard.join(9_999, "lee", 9_999);
         assert_eq!(yard.wait(3_000), None);
         assert!(yard.wait(250).is_some());
+    }
+
+    #[test]
+    fn while_a_crowd_comes_the_room_that_it_is_by_then_decides_when_it_is_told() {
+        let mut yard = Yard::new();
+        let (mut deltas, mut told) = (0, 0);
+        // A thousand a second, for five seconds.
+        for user in 0..5_000 {
+            yard.join(user, "kim", u64::from(user));
+            if let Some((count, ..)) = yard.wait(1) {
+                (deltas, told) = (deltas + 1, told + count);
+            }
+        }
+        assert!(told <= 5_000, "{told} sends in {deltas} deltas");
+        // Everybody is told of the last one in the end.
+        assert_eq!((0..6).find_map(|_| yard.wait(1_000)).map(|(count, ..)| count), Some(5_000));
     }
 }
