@@ -104,6 +104,14 @@ pub fn memory(pid: Pid) -> u64 {
     family(pid).into_iter().filter_map(of_one).sum::<u64>() * 1024
 }
 
+/// Memory that the kernel holds for all TCP sockets of this machine, in bytes, as `/proc/net/sockstat` says.
+pub fn socket_memory() -> u64 {
+    let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("TCP:")).unwrap_or_default();
+    let pages = line.split_whitespace().skip_while(|word| *word != "mem").nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0_u64) * rustix::param::page_size() as u64
+}
+
 /// Connections of a process and its descendants to this port of this machine.
 pub fn connections_to(pid: Pid, port: u16) -> usize {
     let mut inodes: HashSet<u64> = HashSet::new();

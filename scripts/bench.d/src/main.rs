@@ -1,10 +1,11 @@
 //! The driver of `scripts/bench`: arguments → rounds → report. It also serves as those peers that are written in Rust, and
-//! drives `scripts/restart`.
+//! drives `scripts/restart` and `scripts/deaf`.
 
 mod audience;
 mod chart;
 mod client;
 mod crowd;
+mod deaf;
 mod dialect;
 mod frame;
 mod http;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let done = match Task::from_process() {
         Task::Run(options) => rounds::run(&options),
         Task::Restart(options) => restart::run(&options),
+        Task::Deaf(options) => deaf::run(&options),
         Task::Serve(peer, port) => serve(peer, port).map(|()| true),
     };
     match done {

@@ -1,10 +1,11 @@
-//! The command line. The only place here that knows clap, with the options of `restart`.
+//! The command line. The only place here that knows clap, with the options of `deaf` and `restart`.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    deaf::DeafOptions,
     peer::Peer,
     restart::RestartOptions,
     scenarios::{Scenario, Size, readers},
@@ -25,6 +26,8 @@ enum Word {
     Run(Box<Options>),
     /// Stop and kill the server under a crowd; for scripts/restart
     Restart(RestartOptions),
+    /// Have many come who read nothing; for scripts/deaf
+    Deaf(DeafOptions),
     /// Serve as a peer until killed
     Serve {
         /// Which one
@@ -140,6 +143,8 @@ pub enum Task {
     Run(Box<Options>),
     /// Stop and kill the server under a crowd.
     Restart(RestartOptions),
+    /// Have many come who read nothing.
+    Deaf(DeafOptions),
     /// Be a peer.
     Serve(Peer, u16),
 }
@@ -150,6 +155,7 @@ impl Task {
         match Line::parse().task {
             Word::Run(options) => Self::Run(options),
             Word::Restart(options) => Self::Restart(options),
+            Word::Deaf(options) => Self::Deaf(options),
             Word::Serve { peer, port } => Self::Serve(peer, port),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::dialect::Dialect;
+use crate::{dialect::Dialect, machine};
 
 /// Where things are.
 #[derive(Debug, Clone)]
@@ -25,6 +25,26 @@ pub struct Place {
     pub server_cpus: Vec<usize>,
     /// CPUs of the load.
     pub load_cpus: Vec<usize>,
+}
+
+impl Place {
+    /// The last of the CPUs for the server, the others for the load; peers are not asked for.
+    ///
+    /// # Errors
+    /// When there are not two.
+    pub fn pinned(programs: &Path, results: &Path) -> anyhow::Result<Self> {
+        let mut load_cpus = machine::cpus()?;
+        let server = load_cpus.pop().filter(|_| !load_cpus.is_empty());
+        let server = server.context("server and load need a CPU each, and there is one")?;
+        Ok(Self {
+            programs: programs.to_owned(),
+            scripts: PathBuf::new(),
+            cache: PathBuf::new(),
+            results: results.to_owned(),
+            server_cpus: vec![server],
+            load_cpus,
+        })
+    }
 }
 
 /// A server.

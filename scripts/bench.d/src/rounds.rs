@@ -1,7 +1,5 @@
 //! Rounds: in each, everybody has a turn, and who is first changes, so that what else the machine does falls on all.
 
-use anyhow::bail;
-
 use crate::{
     chart, machine,
     options::Options,
@@ -14,24 +12,16 @@ use crate::{
 /// Runs everything, prints the report and writes the results; false when a run failed.
 pub fn run(options: &Options) -> anyhow::Result<bool> {
     let size = options.size(machine::raise_descriptor_limit());
-    let cpus = machine::cpus()?;
-    let (&server, load) = match cpus.split_last() {
-        Some((server, load)) if !load.is_empty() => (server, load.to_vec()),
-        _ => bail!("server and load need a CPU each, and there is one"),
-    };
     std::fs::create_dir_all(&options.results)?;
     let place = Place {
-        programs: options.programs.clone(),
         scripts: options.scripts.clone(),
         cache: options.cache.clone(),
-        results: options.results.clone(),
-        server_cpus: vec![server],
-        load_cpus: load,
+        ..Place::pinned(&options.programs, &options.results)?
     };
     let conditions = Conditions {
         date: machine::date(),
         cpu: machine::cpu_model(),
-        cpus: cpus.len(),
+        cpus: machine::cpus()?.len(),
         kernel: machine::kernel(),
         commit: options.commit.clone(),
         load: machine::load(),

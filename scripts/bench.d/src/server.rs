@@ -36,12 +36,25 @@ impl Server {
         Self::launch(peer.name(), peer.dialect(), place, command)
     }
 
-    /// Starts Madang's front for a `back` that runs, on the same CPUs, and waits until it answers.
-    pub fn front(back: &Self, place: &Place) -> anyhow::Result<Self> {
+    /// Starts `back` with its history on the disk, and with these flags besides.
+    pub fn back(flags: &[String], place: &Place) -> anyhow::Result<Self> {
+        Self::launch("back", Dialect::Chat, place, |port, scratch| {
+            let mut command = Command::new(place.programs.join("back"));
+            command
+                .args(["--listen", &format!("127.0.0.1:{port}"), "--log", "warn", "--data"])
+                .arg(scratch)
+                .args(flags);
+            Ok(command)
+        })
+    }
+
+    /// Starts Madang's front for a `back` that runs, on the same CPUs and with these flags besides, and waits until it
+    /// answers.
+    pub fn front(back: &Self, flags: &[String], place: &Place) -> anyhow::Result<Self> {
         Self::launch("front", Dialect::ChatRelayed, place, |port, _| {
             let mut command = Command::new(place.programs.join("front"));
             command.args(["--listen", &format!("127.0.0.1:{port}"), "--back", &format!("ws://{}", back.address)]);
-            command.args(["--same-port", "--log", "warn"]);
+            command.args(["--same-port", "--log", "warn"]).args(flags);
             Ok(command)
         })
     }
@@ -117,7 +130,8 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> anyhow::Result<u16> {
+/// A port that nobody has.
+pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 

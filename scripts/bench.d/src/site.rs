@@ -35,7 +35,7 @@ impl Site {
     pub fn start(peer: Peer, place: &Place) -> anyhow::Result<Self> {
         let server = Server::start(peer, 1, place)?;
         let is_madang = matches!(peer, Peer::Back | Peer::BackSqlite);
-        let front = is_madang.then(|| Server::front(&server, place)).transpose()?;
+        let front = is_madang.then(|| Server::front(&server, &[], place)).transpose()?;
         Ok(Self { server, front })
     }
 

@@ -11,7 +11,7 @@ use crate::{
     load::{self, DRAIN},
     peer::Place,
     server::Server,
-    stats::{Histogram, Spread},
+    stats::{Histogram, typical, whole},
 };
 
 /// Texts per second.
@@ -102,34 +102,4 @@ fn seconds(crowd: &mut Crowd, bytes: usize, time: Duration) -> anyhow::Result<Se
     }
     crowd.settle()?;
     Ok(seconds)
-}
-
-/// The median of the seconds: a machine that holds its breath once spoils one of them, a server that does it for as long
-/// as some stall spoils them all.
-fn typical(seconds: &[Histogram], share: f64) -> f64 {
-    Spread::of(seconds.iter().map(|second| second.quantile(share))).map_or(f64::NAN, |spread| spread.median)
-}
-
-fn whole(seconds: &[Histogram]) -> Histogram {
-    let mut whole = Histogram::default();
-    seconds.iter().for_each(|second| whole.merge(second));
-    whole
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn second(nanos: u64) -> Histogram {
-        let mut histogram = Histogram::default();
-        histogram.add(nanos, 100);
-        histogram
-    }
-
-    #[test]
-    fn one_bad_second_is_seen_in_the_whole_and_not_in_what_is_typical() {
-        let seconds = [1_000, 1_000, 90_000, 1_000, 1_000].map(second);
-        assert!((typical(&seconds, 0.99) / 1_000.0 - 1.0).abs() < 0.02);
-        assert!((whole(&seconds).quantile(0.99) / 90_000.0 - 1.0).abs() < 0.02);
-    }
 }
