@@ -67,6 +67,12 @@ impl Sends {
     }
 }
 
+/// What one connection may ask, from an address that is counted or from none.
+pub fn requests(rates: &Rates, is_counted: bool) -> Bucket {
+    let per_second = if is_counted { rates.requests } else { 0 };
+    Bucket::new(per_second, per_second.saturating_mul(REQUESTS_BURST))
+}
+
 /// How fast one connection may act.
 #[derive(Debug)]
 pub struct Pace {
@@ -83,8 +89,8 @@ impl Pace {
     /// Without one it may ask as fast as it likes: `front` asks for all its readers on a few connections, and whoever
     /// sits at this machine has other ways to keep it busy.
     pub fn new(rates: Rates, sends: Sends, visit: Option<Arc<Visit>>) -> Self {
-        let requests = if visit.is_some() { rates.requests } else { 0 };
-        Self { rates, sends, requests: Bucket::new(requests, requests.saturating_mul(REQUESTS_BURST)), visit }
+        let requests = requests(&rates, visit.is_some());
+        Self { rates, sends, requests, visit }
     }
 
     /// Somebody says something with so many bytes of text.

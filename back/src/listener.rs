@@ -312,7 +312,7 @@ async fn converse(
                 Err(Outside::TurnedAway(turned)) => outlet.close(turned.code, None),
                 Err(Outside::Identity(_)) => outlet.close(CloseCode::Internal, None),
             }
-            Speech::Echo(Box::new(registration))
+            Speech::echo(&yard, registration)
         }
         Way::Chat { negotiated: true, .. } => Speech::chat(yard, Arc::clone(&outlet), registration),
         Way::Chat { room, .. } => {

@@ -2,6 +2,7 @@
 //! history. It knows no WebSocket.
 
 mod arrival;
+mod echo;
 mod moderate;
 mod questions;
 mod say;
@@ -22,6 +23,7 @@ use crate::{
 };
 
 use arrival::Guest;
+use echo::Echo;
 use moderate::Badge;
 use talk::{Later, Talk};
 
@@ -43,8 +45,8 @@ pub struct Yard {
 
 /// How a client speaks.
 pub enum Speech {
-    /// Every message comes back. Dropping the registration takes the connection out of the registry.
-    Echo(Box<Registration>),
+    /// Every message comes back.
+    Echo(Box<Echo>),
     /// `chat.v1` before hello.
     New(Box<Guest>),
     /// `chat.v1` after it.
@@ -60,6 +62,11 @@ pub enum Speech {
 pub type Rest<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl Speech {
+    /// A client at `/echo`.
+    pub fn echo(yard: &Yard, registration: Registration) -> Self {
+        Self::Echo(Box::new(Echo::new(yard, registration)))
+    }
+
     /// A `chat.v1` client that has yet to say hello.
     pub fn chat(yard: Arc<Yard>, outlet: Arc<Outlet>, registration: Registration) -> Self {
         Self::New(Box::new(Guest::new(yard, outlet, registration)))
@@ -79,7 +86,7 @@ impl Speech {
     /// Hears a text message.
     pub fn hear_text(&mut self, outlet: &Outlet, text: &str) -> Option<Rest<'_>> {
         match self {
-            Self::Echo(_) => outlet.push(frame::text(text)),
+            Self::Echo(echo) => return echo.hear(outlet, frame::text(text)),
             Self::New(guest) => match guest.newcomer.hear(text) {
                 Ok(hello) => return Some(Box::pin(self.enter(hello))),
                 Err(actions) => guest.answer(actions),
@@ -102,7 +109,7 @@ impl Speech {
     /// Hears a binary message.
     pub fn hear_binary(&mut self, outlet: &Outlet, bytes: &[u8]) -> Option<Rest<'_>> {
         match self {
-            Self::Echo(_) => outlet.push(frame::binary(bytes)),
+            Self::Echo(echo) => return echo.hear(outlet, frame::binary(bytes)),
             Self::New(guest) => {
                 let actions = guest.newcomer.malformed.refuse(no_binary());
                 guest.answer(actions);

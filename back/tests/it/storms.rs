@@ -142,6 +142,41 @@ async fn a_hundred_thousand_pings_from_somebody_who_reads_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flood_at_echo_comes_back_whole_at_the_rate_of_requests() {
+    const MESSAGES: usize = 300;
+    let server = TestServer::with(&["--requests-per-second", "50", "--sends-per-second", "0"]);
+    let ops = server.ops();
+    let mut others = Others::come(server.address).await;
+    let flood = async |there: &str| {
+        let (mut writing, mut reading) =
+            Client::from_there(server.address, there, "/echo", None).await.websocket.split();
+        let begun = tokio::time::Instant::now();
+        let write = async {
+            for n in 0..MESSAGES {
+                writing.send(Message::text(n.to_string())).await.unwrap();
+            }
+        };
+        let read = async {
+            for n in 0..MESSAGES {
+                let said = timeout(DEADLINE, reading.next()).await.expect("an echo is missing").unwrap().unwrap();
+                assert_eq!(said, Message::text(n.to_string()));
+            }
+        };
+        tokio::join!(write, read);
+        begun.elapsed()
+    };
+    let took = others.during(join_all((0..20).map(|_| flood("203.0.113.9")))).await;
+    // 250 at once, and 50 a second. The clocks' steps may make it a little less.
+    assert!(took.iter().all(|took| *took > Duration::from_millis(900)), "{took:?}");
+    let hits = async || scrape(ops).await.value("madang_back_limits_hit_total", &[("limit", "requests_per_second")]);
+    let hit = hits().await;
+    assert!(hit >= 20.0, "{hit}");
+    // This machine has no address.
+    flood("127.0.0.1").await;
+    assert_eq!(hits().await, hit);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn comings_and_goings_without_end_are_told_at_a_pace() {
     let server = TestServer::with(&["--presence-interval", "0.25", "--sends-per-second", "0"]);
     let mut others = Others::come(server.address).await;
