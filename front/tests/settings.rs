@@ -9,6 +9,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpStream,
+    os::unix::net::UnixDatagram,
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -60,8 +61,8 @@ fn status(address: &str, origin: &str) -> u16 {
     answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
-fn hang_up(front: &Process) {
-    assert!(Command::new("kill").args(["-HUP", &front.id().to_string()]).status().unwrap().success());
+fn signal(front: &Process, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &front.id().to_string()]).status().unwrap().success());
 }
 
 /// Waits until the log has this.
@@ -85,7 +86,7 @@ fn origins_change_without_a_restart_and_the_log_says_what_cannot() {
     assert_eq!((status(&address, "https://a.example"), status(&address, "https://b.example")), (204, 403));
 
     fs::write(&file, "allow-origin = ['https://b.example']\nrooms = 7").unwrap();
-    hang_up(&front);
+    signal(&front, "HUP");
     hears(&front, "these hold from now on: allow-origin");
     hears(&front, "these stay as they were until the next start: rooms");
     while status(&address, "https://b.example") != 204 {
@@ -94,7 +95,39 @@ fn origins_change_without_a_restart_and_the_log_says_what_cannot() {
     assert_eq!((status(&address, "https://a.example"), status(&address, "https://b.example")), (403, 204));
 
     fs::write(&file, "allow-origin = 'c.example'").unwrap();
-    hang_up(&front);
+    signal(&front, "HUP");
     hears(&front, "the settings stay as they were: ");
     assert_eq!(status(&address, "https://b.example"), 204);
+}
+
+#[test]
+fn a_supervisor_is_told_how_it_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("notify");
+    let supervisor = UnixDatagram::bind(&socket).unwrap();
+    supervisor.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // The next that is said, signs of life apart.
+    let hear = |signs: bool| loop {
+        let mut bytes = [0; 512];
+        let count = supervisor.recv(&mut bytes).unwrap();
+        let said = String::from_utf8_lossy(&bytes[..count]).trim_end().to_owned();
+        if signs == (said == "WATCHDOG=1") {
+            break said;
+        }
+    };
+    let file = folder.path().join("front.toml");
+    fs::write(&file, "rooms = 5").unwrap();
+    let (name, socket) = (file.to_string_lossy(), socket.to_string_lossy());
+    let variables = [("NOTIFY_SOCKET", &*socket), ("WATCHDOG_USEC", "200000")];
+    let args = ["--config", &*name, "--listen", "127.0.0.1:0", "--ops", "off"];
+    let mut front = Process::start_with(Path::new(FRONT), &args, &variables, "listening on http://");
+    assert_eq!(hear(false), "READY=1");
+    hear(true);
+    signal(&front, "HUP");
+    let said = hear(false);
+    assert!(said.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{said}");
+    assert_eq!(hear(false), "READY=1");
+    signal(&front, "TERM");
+    assert_eq!(hear(false), "STOPPING=1");
+    assert_eq!(front.child.wait().unwrap().code(), Some(0));
 }

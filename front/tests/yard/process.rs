@@ -30,20 +30,36 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `program` and waits until a line on either of its outputs contains `words`.
     pub(crate) fn start(program: &Path, arguments: &[&str], words: &'static str) -> Self {
-        Self::try_start(program, arguments, words).unwrap_or_else(|heard| {
+        Self::start_with(program, arguments, &[], words)
+    }
+
+    /// As [`Self::start`], with these variables.
+    pub(crate) fn start_with(
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        words: &'static str,
+    ) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).envs(variables.iter().copied());
+        Self::run(&mut command, words).unwrap_or_else(|heard| {
             panic!("{} never said {words:?}, but:\n{heard}", program.display());
         })
     }
 
     /// As [`Self::start`]; or what the program said instead.
+    #[allow(dead_code, reason = "not every test that starts programs has some that do not start")]
     pub(crate) fn try_start(program: &Path, arguments: &[&str], words: &'static str) -> Result<Self, String> {
-        let mut child = Command::new(program)
-            .args(arguments)
+        Self::run(Command::new(program).args(arguments), words)
+    }
+
+    fn run(command: &mut Command, words: &'static str) -> Result<Self, String> {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
+            .unwrap_or_else(|error| panic!("{:?} does not start: {error}", command.get_program()));
         let (out, err) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let lines = read(out, err);
 
