@@ -57,11 +57,20 @@ pub struct Door {
 #[derive(Default)]
 struct Book {
     used: HashMap<String, u64>,
-    /// By whom and by which sign-in, or all of theirs: tickets made until the first time are no good; the second is
-    /// when none of those is any more.
-    ended: HashMap<(UserId, Option<String>), (u64, u64)>,
+    /// By whom and by which sign-in, or all of theirs.
+    ended: HashMap<(UserId, Option<String>), Ended>,
     /// When it was last looked for what may be forgotten.
     tidied: u64,
+}
+
+/// What ended.
+struct Ended {
+    /// Tickets that were made until then are no good.
+    made: u64,
+    /// None of those is any good then, whatever is remembered.
+    until: u64,
+    /// Whether another ticket may be.
+    anew: bool,
 }
 
 /// Who comes in, and what is known of them.
@@ -94,8 +103,21 @@ pub struct Account {
 pub enum Verdict {
     /// Let them in.
     In(Box<Entry>),
-    /// Nobody comes in: these connections end.
-    End(UserId, Option<String>),
+    /// Nobody comes in: connections end.
+    End(Parting),
+}
+
+/// Which connections end.
+#[derive(Debug)]
+pub struct Parting {
+    /// Whose.
+    pub user: UserId,
+    /// Of which sign-in, or of all of theirs.
+    pub sign_in: Option<String>,
+    /// What they are told; nothing where they need only come back with another ticket.
+    pub error: Option<Box<ErrorBody>>,
+    /// What they are closed with.
+    pub code: CloseCode,
 }
 
 /// Why somebody stays outside.
@@ -156,8 +178,10 @@ impl Door {
         self.use_up(&ticket, now)?;
         let user = ticket.user().ok_or_else(|| foreign("the ticket says nobody"))?;
         if ticket.end {
-            self.end(&user, ticket.sid.as_deref(), ticket.iat, now)?;
-            return Ok(Verdict::End(user, ticket.sid));
+            self.end(&user, ticket.sid.as_deref(), ticket.iat, ticket.anew, now)?;
+            let error = (!ticket.anew).then(signed_out);
+            let code = if ticket.anew { CloseCode::TicketExpired } else { CloseCode::Unauthorized };
+            return Ok(Verdict::End(Parting { user, sign_in: ticket.sid, error, code }));
         }
         let session = match session {
             Some(session) if key.holder(&session).as_ref() == Some(&user) => session,
@@ -212,7 +236,7 @@ impl Door {
 
     /// No ticket that was made until then lets this person in, or this sign-in of theirs. By the clock that tickets are
     /// made by: it may differ from ours.
-    fn end(&self, user: &UserId, sign_in: Option<&str>, made: u64, now: u64) -> Result<(), TurnedAway> {
+    fn end(&self, user: &UserId, sign_in: Option<&str>, made: u64, anew: bool, now: u64) -> Result<(), TurnedAway> {
         let mut book = self.book();
         let key = (user.clone(), sign_in.map(str::to_owned));
         if book.ended.len() >= ENDED && !book.ended.contains_key(&key) {
@@ -220,7 +244,12 @@ impl Door {
             let error = error.limit(ENDED as u64).retry_after_ms(1_000).hint("do it again with another ticket");
             return Err(TurnedAway { error: Box::new(error), code: CloseCode::Overloaded });
         }
-        book.ended.insert(key, (made, now.max(made).saturating_add(LONGEST_LIFE_MS)));
+        let until = now.max(made).saturating_add(LONGEST_LIFE_MS);
+        // Orders may come in another sequence than they were made in: the later one counts.
+        match book.ended.get_mut(&key) {
+            Some(ended) if ended.made > made => ended.until = until.max(ended.until),
+            _ => _ = book.ended.insert(key, Ended { made, until, anew }),
+        }
         Ok(())
     }
 
@@ -231,13 +260,14 @@ impl Door {
     /// What they are told, and how their connection ends.
     pub fn still(&self, user: &UserId, account: &Account) -> Result<(), TurnedAway> {
         let book = self.book();
-        let until =
-            |sign_in: Option<&str>| book.ended.get(&(user.clone(), sign_in.map(str::to_owned))).map(|until| until.0);
-        let ends = [until(None), account.sign_in.as_deref().and_then(|sign_in| until(Some(sign_in)))];
-        if ends.into_iter().flatten().any(|until| account.made <= until) {
-            return Err(TurnedAway { error: signed_out(), code: CloseCode::Unauthorized });
+        let ended = |sign_in: Option<&str>| book.ended.get(&(user.clone(), sign_in.map(str::to_owned)));
+        let all = [ended(None), account.sign_in.as_deref().and_then(|sign_in| ended(Some(sign_in)))];
+        let over = all.into_iter().flatten().filter(|ended| account.made <= ended.made);
+        match over.map(|ended| ended.anew).reduce(|all, one| all && one) {
+            None => Ok(()),
+            Some(true) => Err(another("what this account may see has changed since")),
+            Some(false) => Err(TurnedAway { error: signed_out(), code: CloseCode::Unauthorized }),
         }
-        Ok(())
     }
 
     /// Whether somebody may use what has nothing to do with rooms.
@@ -257,7 +287,7 @@ impl Book {
         }
         self.tidied = now;
         self.used.retain(|_, until| *until > now);
-        self.ended.retain(|_, (_, until)| *until > now);
+        self.ended.retain(|_, ended| ended.until > now);
     }
 }
 
@@ -268,7 +298,7 @@ impl From<TurnedAway> for Outside {
 }
 
 /// What who was signed out is told.
-pub fn signed_out() -> Box<ErrorBody> {
+fn signed_out() -> Box<ErrorBody> {
     let error = ErrorBody::new(ErrorCode::Unauthorized, "this sign-in is over").field("ticket");
     Box::new(error.hint("sign in again"))
 }
@@ -341,6 +371,7 @@ pub mod tool {
             jti: identity::new_session()?.as_str().to_owned(),
             sid: None,
             end: false,
+            anew: false,
         };
         let sealed = ticket.seal(&key);
         Ticket::open(&sealed, &key, now)?;
@@ -375,6 +406,7 @@ mod tests {
             jti: format!("{number:08}"),
             sid: None,
             end: false,
+            anew: false,
         }
     }
 
@@ -396,12 +428,12 @@ mod tests {
         let door = door();
         let user = ticket(0, NOW).user().unwrap();
         for number in 0..ENDED {
-            door.end(&user, Some(&number.to_string()), NOW, NOW).unwrap();
+            door.end(&user, Some(&number.to_string()), NOW, false, NOW).unwrap();
         }
-        assert_eq!(door.end(&user, None, NOW, NOW).unwrap_err().code, CloseCode::Overloaded);
-        door.end(&user, Some("7"), NOW, NOW).unwrap();
+        assert_eq!(door.end(&user, None, NOW, false, NOW).unwrap_err().code, CloseCode::Overloaded);
+        door.end(&user, Some("7"), NOW, false, NOW).unwrap();
         door.use_up(&ticket(1, NOW + 60_001), NOW + 60_001).unwrap();
-        door.end(&user, None, NOW + 60_001, NOW + 60_001).unwrap();
+        door.end(&user, None, NOW + 60_001, false, NOW + 60_001).unwrap();
         assert_eq!(door.book().ended.len(), 1);
     }
 
@@ -416,11 +448,26 @@ mod tests {
         let door = door();
         let user = ticket(0, NOW).user().unwrap();
         let by = |sign_in: Option<&str>, made| Account { name: None, sign_in: sign_in.map(Into::into), made };
-        door.end(&user, Some("phone"), NOW + 5, NOW + 5).unwrap();
+        door.end(&user, Some("phone"), NOW + 5, false, NOW + 5).unwrap();
         assert!(door.still(&user, &by(Some("phone"), NOW + 5)).is_err());
         assert!(door.still(&user, &by(Some("phone"), NOW + 6)).is_ok());
         assert!(door.still(&user, &by(Some("desk"), NOW)).is_ok() && door.still(&user, &by(None, NOW)).is_ok());
-        door.end(&user, None, NOW + 5, NOW + 5).unwrap();
+        door.end(&user, None, NOW + 5, false, NOW + 5).unwrap();
         assert!(door.still(&user, &by(Some("desk"), NOW)).is_err() && door.still(&user, &by(None, NOW)).is_err());
+    }
+    #[test]
+    fn who_may_come_anew_needs_a_later_ticket_and_no_other_sign_in() {
+        let door = door();
+        let user = ticket(0, NOW).user().unwrap();
+        let by = |sign_in: &str, made| Account { name: None, sign_in: Some(sign_in.into()), made };
+        door.end(&user, None, NOW + 5, true, NOW + 5).unwrap();
+        assert_eq!(door.still(&user, &by("phone", NOW + 5)).unwrap_err().code, CloseCode::TicketExpired);
+        assert!(door.still(&user, &by("phone", NOW + 6)).is_ok());
+        // Signed out as well: nothing may come anew.
+        door.end(&user, Some("phone"), NOW + 7, false, NOW + 7).unwrap();
+        assert_eq!(door.still(&user, &by("phone", NOW + 5)).unwrap_err().code, CloseCode::Unauthorized);
+        // An order that was made before the other one, and comes after it, takes nothing back.
+        door.end(&user, None, NOW + 1, true, NOW + 8).unwrap();
+        assert!(door.still(&user, &by("desk", NOW + 5)).is_err());
     }
 }

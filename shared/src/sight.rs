@@ -27,6 +27,11 @@ impl Sight {
         Self(None)
     }
 
+    /// No room.
+    pub fn nothing() -> Self {
+        Self(Some(Arc::new(Only { names: Vec::new(), beginnings: Vec::new() })))
+    }
+
     /// The rooms of these names, and those whose name begins so; an empty beginning is every room.
     ///
     /// # Errors
@@ -76,6 +81,18 @@ impl Sight {
         self.0.as_ref().map_or(&[], |some| &some.names)
     }
 
+    /// What the names of others that may be seen begin with; none where all may be seen.
+    pub fn beginnings(&self) -> &[String] {
+        self.0.as_ref().map_or(&[], |some| &some.beginnings)
+    }
+
+    /// Whether whatever is seen with the other is seen with this too.
+    pub fn includes(&self, other: &Self) -> bool {
+        let (Some(own), Some(others)) = (&self.0, &other.0) else { return self.is_everything() };
+        let begins = |with: &String| own.beginnings.iter().any(|beginning| with.starts_with(beginning));
+        others.names.iter().all(|name| self.covers(name)) && others.beginnings.iter().all(begins)
+    }
+
     /// Whether that is every room.
     pub fn is_everything(&self) -> bool {
         self.0.is_none()
@@ -115,6 +132,20 @@ mod tests {
     fn names_are_compared_composed() {
         let decomposed: String = "회의-".nfd().collect();
         assert!(Sight::of(vec![], vec![decomposed]).unwrap().covers(&room("회의-1")));
+    }
+
+    #[test]
+    fn one_includes_another_that_shows_nothing_more() {
+        let sight = |patterns: &[&str]| Sight::parse(patterns.iter().copied()).unwrap();
+        let wide = sight(&["dev", "class-*"]);
+        for narrow in [&[][..], &["dev"], &["class-1", "class-2-*"], &["class-*", "dev"]] {
+            assert!(wide.includes(&sight(narrow)) && Sight::everything().includes(&sight(narrow)), "{narrow:?}");
+        }
+        for other in [&["lobby"][..], &["class"], &["cla*"], &["dev*"], &["*"]] {
+            assert!(!wide.includes(&sight(other)), "{other:?}");
+        }
+        assert!(!wide.includes(&Sight::everything()) && Sight::everything().includes(&Sight::everything()));
+        assert!(!Sight::nothing().includes(&wide) && !Sight::nothing().covers(&room("dev")));
     }
 
     #[test]

@@ -61,6 +61,9 @@ pub struct Ticket {
     /// It lets nobody in: the connections of this account end, or those of this sign-in where one is named.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub end: bool,
+    /// What ends may begin anew with another ticket: what they may see has changed, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
 }
 
 /// Why a ticket opens nothing. The sentence is for people, and says nothing that is not known to whoever sent it.
@@ -248,6 +251,7 @@ mod tests {
             jti: "0123456789abcdef".to_owned(),
             sid: None,
             end: false,
+            anew: false,
         }
     }
 

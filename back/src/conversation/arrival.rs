@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Badge, Talk, Yard};
 use crate::{
-    door::{Account, Entry, Outside, TurnedAway, Verdict, signed_out},
+    door::{Account, Entry, Outside, Parting, TurnedAway, Verdict},
     history::{Change, unix_ms},
     hub::{Outlet, Registration, farewell},
     identity,
@@ -196,8 +196,8 @@ impl Talk {
     fn judge(yard: &Yard, outlet: &Outlet, ticket: Option<&str>, session: Option<SessionToken>) -> Option<Entry> {
         match yard.door.judge(ticket, session, unix_ms()) {
             Ok(Verdict::In(entry)) => Some(*entry),
-            Ok(Verdict::End(user, sign_in)) => {
-                let connections = yard.hub.people().sign_out(&user, sign_in.as_deref(), &signed_out());
+            Ok(Verdict::End(Parting { user, sign_in, error, code })) => {
+                let connections = yard.hub.people().sign_out(&user, sign_in.as_deref(), error.as_deref(), code);
                 tracing::info!(conn = outlet.connection(), %user, connections, "a sign-in ended");
                 outlet.close(CloseCode::Normal, None);
                 None

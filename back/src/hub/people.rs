@@ -160,15 +160,22 @@ impl People {
         outlets.len()
     }
 
-    /// Ends the connections of a sign-in, or all of an account's, with this word; says how many there were.
-    pub fn sign_out(&self, user: &UserId, sign_in: Option<&str>, error: &ErrorBody) -> usize {
+    /// Ends the connections of a sign-in, or all of an account's, with this code; says how many there were. Without a word
+    /// to tell them they are expected back.
+    pub fn sign_out(&self, user: &UserId, sign_in: Option<&str>, error: Option<&ErrorBody>, code: CloseCode) -> usize {
         let outlets = self.those(|one| {
             one.user.as_ref() == Some(user) && sign_in.is_none_or(|sign_in| one.sign_in.as_deref() == Some(sign_in))
         });
-        let farewell = Farewell { code: CloseCode::Unauthorized, retry_after_ms: None, text: None, by: None };
+        let farewell = Farewell { code, retry_after_ms: None, text: None, by: None };
         for outlet in &outlets {
-            outlet.say(&ServerMessage::Error(Box::new(error.clone())));
-            outlet.dismiss(&farewell);
+            match error {
+                Some(error) => {
+                    outlet.say(&ServerMessage::Error(Box::new(error.clone())));
+                    outlet.dismiss(&farewell);
+                }
+                // They are back in a moment: nobody need see them leave.
+                None => outlet.close(code, None),
+            }
         }
         outlets.len()
     }

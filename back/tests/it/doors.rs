@@ -72,6 +72,7 @@ fn ticket(sub: &str, rooms: &[&str]) -> Ticket {
         jti: format!("ticket-{:08}", NEXT.fetch_add(1, Ordering::Relaxed)),
         sid: None,
         end: false,
+        anew: false,
     }
 }
 
@@ -399,6 +400,28 @@ async fn signing_out_ends_the_connections_of_that_sign_in_at_once() {
     let order = office.seal(&Ticket { end: true, sid: None, ..ticket("kim", &[]) });
     knock(server.address, json!({"type": "hello", "ticket": order})).await;
     assert_eq!(laptop.close_code().await, 4001);
+    lee.ask(json!({"type": "ping", "id": "1"})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_see_less_comes_anew_and_sees_less() {
+    let office = Office::open();
+    let server = office.closed();
+    let (mut kim, _) = enter(server.address, &office.ticket("kim", &["dev", "board"]), &["dev", "board"]).await;
+    let (mut lee, _) = enter(server.address, &office.ticket("lee", &["dev"]), &["dev"]).await;
+    let unused = office.ticket("kim", &["dev", "board"]);
+    let order = office.seal(&Ticket { end: true, anew: true, ..ticket("kim", &[]) });
+    knock(server.address, json!({"type": "hello", "ticket": order})).await;
+    let (told, end) = kim.end().await;
+    let last: Vec<&Value> = told.iter().filter(|said| said["type"] != "presence").collect();
+    assert!(matches!(end, End::Close(4203, _)) && last.len() == 1, "{end:?} {told:?}");
+    assert_eq!((&last[0]["type"], &last[0]["reconnect"]), (&json!("bye"), &json!(true)));
+    let (mut late, first) = knock(server.address, json!({"type": "hello", "ticket": unused})).await;
+    assert_refused(&mut late, Some(first), "ticket", 4203).await;
+    // Another one, made since, shows what may be seen now. The others notice nothing.
+    let since = office.seal(&Ticket { iat: unix_ms() + 1, ..ticket("kim", &["dev"]) });
+    let (mut kim, _) = enter(server.address, &since, &["dev"]).await;
+    assert_eq!(kim.ask(json!({"type": "join", "id": "1", "room": "board"})).await["code"], "no_room");
     lee.ask(json!({"type": "ping", "id": "1"})).await;
 }
 
