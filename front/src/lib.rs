@@ -20,6 +20,7 @@ mod routes;
 mod scriptless;
 pub mod signin;
 pub mod theme;
+pub mod tools;
 mod visitor;
 pub mod words;
 
@@ -48,7 +49,7 @@ use service::{
     live::Live,
     tls::{Certificate, Files, LOOK_EVERY},
 };
-use signin::{Doors, office::Office};
+use signin::{Doors, accounts::Accounts, office::Office};
 use visitor::Gate;
 
 /// Waiting connections that the kernel holds; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
@@ -98,11 +99,12 @@ impl Server {
             config.assets.display()
         );
         let access = Access::new(&config);
-        let office = config.ticket_key.as_deref().map(Office::open).transpose().context("--ticket-key")?.map(Arc::new);
-        let doors = match (&office, config.accounts) {
-            (Some(office), Some(file)) => {
-                let doors = Doors::open(Arc::clone(office), file, config.base_path.clone()).context("--accounts")?;
-                Some(web::Data::new(doors))
+        let accounts = config.accounts.map(Accounts::open).transpose().context("--accounts")?.map(Arc::new);
+        let office = config.ticket_key.as_deref().map(|key| Office::open(key, accounts.clone()));
+        let office = office.transpose().context("--ticket-key")?.map(Arc::new);
+        let doors = match (&office, accounts) {
+            (Some(office), Some(accounts)) => {
+                Some(web::Data::new(Doors::open(Arc::clone(office), accounts, config.base_path.clone())?))
             }
             (None, Some(_)) => {
                 anyhow::bail!("--accounts asks for --ticket-key: the chat server knows people by tickets")

@@ -1,12 +1,12 @@
 //! Starts the page server: arguments, configuration, build, run, exit code. Everything else is in the library.
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
 use front::{
     Config, Server,
-    config::{OPS, Tool, UserTool},
-    signin::tool,
+    config::{OPS, Tool},
+    tools,
 };
 use service::{exposure, log, settings::Standing, signals, supervisor};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let (config, standing) = Config::from_arguments();
-    let done = match config.tool {
-        Some(Tool::User(act)) => keep(config.accounts.as_deref(), &act),
+    let done = match &config.tool {
+        Some(tool) => keep(&config, tool),
         None => serve(config, standing).await,
     };
     match done {
@@ -31,24 +31,12 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Does what an operator wants done with accounts.
-fn keep(file: Option<&Path>, act: &UserTool) -> anyhow::Result<()> {
-    let file = file.context("say with --accounts or FRONT_ACCOUNTS in which file")?;
-    let done = match act {
-        UserTool::Add { name } => tool::add(file, name).map(|()| format!("{name} can sign in")),
-        UserTool::Password { name } => {
-            tool::change(file, name).map(|()| format!("{name} has another password, and is signed out everywhere"))
-        }
-        UserTool::Remove { name } => tool::remove(file, name).map(|()| format!("{name} is out")),
-        UserTool::List => {
-            for name in tool::list(file)? {
-                writeln!(std::io::stdout(), "{name}")?;
-            }
-            return Ok(());
-        }
-    };
-    let said = done?;
-    let _ = writeln!(std::io::stderr(), "{said}");
+/// Does what an operator wants done beside the server.
+fn keep(config: &Config, tool: &Tool) -> anyhow::Result<()> {
+    let done = tools::run(config, tool)?;
+    std::io::stdout().write_all(done.output.as_bytes())?;
+    // What was done is done, whoever reads that it was.
+    let _ = std::io::stderr().write_all(done.note.as_bytes());
     Ok(())
 }
 

@@ -178,15 +178,31 @@ impl Pages {
         &self.words
     }
 
-    /// The form with which everybody begins.
+    /// The form with which everybody begins. Who may not see all rooms is shown those that they may, by name and path.
     ///
     /// # Errors
     /// When the template asks for something that is not there.
-    pub fn index(&self, reader: Reader<'_>, form: &Form<'_>) -> anyhow::Result<String> {
+    pub fn index(
+        &self,
+        reader: Reader<'_>,
+        form: &Form<'_>,
+        rooms: Option<Vec<(&str, String)>>,
+    ) -> anyhow::Result<String> {
         let mut context = self.context(reader, None, None);
         self.scripts(&mut context, reader, "index");
         context.insert("name", form.name);
-        context.insert("room", form.room);
+        let lobby = RoomName::lobby();
+        let usual = match &rooms {
+            Some(rooms) if rooms.iter().all(|(name, _)| *name != lobby.as_str()) => {
+                rooms.first().map(|(name, _)| *name)
+            }
+            _ => Some(lobby.as_str()),
+        };
+        let is_asked_for = form.room.is_empty() && form.problem.is_none();
+        context.insert("room", if is_asked_for { usual.unwrap_or_default() } else { form.room });
+        context.insert("confined", &rooms.is_some());
+        let rooms: Vec<_> = rooms.into_iter().flatten().map(|(name, at)| json!({ "name": name, "at": at })).collect();
+        context.insert("own_rooms", &rooms);
         let problem_of = |field| form.problem.as_ref().filter(|(at, _)| *at == field).map_or("", |(_, why)| why);
         context.insert("name_problem", problem_of(Field::Name));
         context.insert("room_problem", problem_of(Field::Room));

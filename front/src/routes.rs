@@ -8,7 +8,7 @@ use actix_web::{
     web,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use shared::{Name, NameError, RoomName, UserId, limits};
+use shared::{Name, NameError, RoomName, Sight, UserId, limits};
 
 use crate::{
     about,
@@ -17,7 +17,7 @@ use crate::{
     pages::{Field, Form, Pages, Reader},
     relay,
     scriptless::{self, Guest},
-    signin::{desk, office::Person},
+    signin::{desk, invited, office::Person},
     theme::{self, Theme},
     visitor::Visitor,
     words::{self, Lang},
@@ -51,6 +51,11 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
             web::resource("/sign-out")
                 .route(web::post().to(desk::sign_out))
                 .default_service(web::to(|request| wrong_method(request, "POST"))),
+        )
+        .service(
+            web::resource("/invited/{word}")
+                .route(web::get().to(invited::follow))
+                .default_service(web::to(|request| wrong_method(request, "GET"))),
         )
         .service(readable("/about").route(web::to(about::about)))
         .service(readable("/manifest.webmanifest").route(web::to(about::manifest)))
@@ -93,6 +98,8 @@ pub(crate) struct Asked<'a> {
     /// Who signed in, as the chat server calls them.
     account: Option<UserId>,
     person: Option<Name>,
+    /// The rooms that they see.
+    sight: Sight,
 }
 
 impl<'a> Asked<'a> {
@@ -115,8 +122,22 @@ impl<'a> Asked<'a> {
         let chosen = chosen.into_iter().flatten().collect();
         let person = request.extensions().get::<Person>().cloned();
         let account = person.as_ref().and_then(|person| shared::ticket::user_of_account(&person.account));
-        let person = person.map(|person| person.name);
-        Some(Self { request, pages, back, address, secure, expected, lang, theme, chosen, assets, account, person })
+        let (person, sight) = person.map_or((None, Sight::everything()), |one| (Some(one.name), one.sight));
+        Some(Self {
+            request,
+            pages,
+            back,
+            address,
+            secure,
+            expected,
+            lang,
+            theme,
+            chosen,
+            assets,
+            account,
+            person,
+            sight,
+        })
     }
 
     pub(crate) fn reader(&self) -> Reader<'_> {
@@ -183,6 +204,17 @@ impl<'a> Asked<'a> {
         self.headers(HttpResponse::build(status)).insert_header((header::LOCATION, self.address(to))).finish()
     }
 
+    /// Whether whoever asks may see this room.
+    pub(crate) fn sees(&self, room: &RoomName) -> bool {
+        self.sight.covers(room)
+    }
+
+    /// The rooms that one may see, by name and with the path of each, where those are not all.
+    fn rooms(&self) -> Option<Vec<(&str, String)>> {
+        let named = || self.sight.names().iter().map(|room| (room.as_str(), self.address(room))).collect();
+        (!self.sight.is_everything()).then(named)
+    }
+
     /// The path of a room's page.
     fn address(&self, room: &RoomName) -> String {
         format!("{}/r/{}", self.pages.base(), utf8_percent_encode(room.as_str(), SEGMENT))
@@ -216,7 +248,11 @@ impl<'a> Asked<'a> {
             return Err(Box::new(self.problem(StatusCode::BAD_REQUEST, &title(), &self.say("bad_utf8", &[]))));
         };
         match RoomName::parse(&written) {
-            Ok(room) if room.as_str() == written => Ok(room),
+            Ok(room) if room.as_str() == written && self.sight.covers(&room) => Ok(room),
+            // Whether it is there or not.
+            Ok(room) if room.as_str() == written => {
+                Err(Box::new(self.problem(StatusCode::NOT_FOUND, &title(), &self.say("no_room", &[]))))
+            }
             Ok(room) => Err(Box::new(self.go(StatusCode::PERMANENT_REDIRECT, &room))),
             Err(error) => Err(Box::new(self.problem(StatusCode::BAD_REQUEST, &title(), &self.reason(&error)))),
         }
@@ -243,7 +279,8 @@ async fn index(request: HttpRequest) -> HttpResponse {
     let Some(asked) = Asked::of(&request) else { return unguarded() };
     let room = query(&request, "room").unwrap_or_default();
     let name = query(&request, "name").unwrap_or_default();
-    asked.answer(StatusCode::OK, asked.pages.index(asked.reader(), &Form { name: &name, room: &room, problem: None }))
+    let form = Form { name: &name, room: &room, problem: None };
+    asked.answer(StatusCode::OK, asked.pages.index(asked.reader(), &form, asked.rooms()))
 }
 
 /// What the form leads to: the room, or the form again with a sentence.
@@ -266,7 +303,7 @@ async fn join(request: HttpRequest) -> HttpResponse {
     // A megabyte of refused text need not come back in the form.
     let short = |text: &str| text.chars().take(limits::ROOM_CHARS * 2).collect::<String>();
     let form = Form { name: &short(&name), room: &short(&room), problem: Some(problem) };
-    asked.answer(StatusCode::BAD_REQUEST, asked.pages.index(asked.reader(), &form))
+    asked.answer(StatusCode::BAD_REQUEST, asked.pages.index(asked.reader(), &form, asked.rooms()))
 }
 
 /// The icon, for browsers that ask for it where they always did.

@@ -16,6 +16,8 @@ mod hangul;
 mod hardship;
 #[path = "browser/markup.rs"]
 mod markup;
+#[path = "browser/members.rs"]
+mod members;
 #[path = "browser/moderation.rs"]
 mod moderation;
 #[path = "browser/nginx.rs"]

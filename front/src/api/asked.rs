@@ -9,7 +9,7 @@ use actix_web::{
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use shared::{Address, ErrorBody, ErrorCode, Position, RoomName, SessionToken, limits};
+use shared::{Address, ErrorBody, ErrorCode, Position, RoomName, SessionToken, Sight, limits};
 use tokio::time::timeout;
 
 use super::problem::Problem;
@@ -39,8 +39,22 @@ pub(super) fn person(request: &HttpRequest) -> Option<Person> {
     request.extensions().get().cloned()
 }
 
-/// The room in the path: what stands before the last segment.
+/// The rooms that whoever asks may see.
+pub(super) fn sight(request: &HttpRequest) -> Sight {
+    request.extensions().get().map_or_else(Sight::everything, |person: &Person| person.sight.clone())
+}
+
+/// The room in the path: what stands before the last segment. One that may not be seen is none, whether it is there or not.
 pub(super) fn room(request: &HttpRequest) -> Result<RoomName, Problem> {
+    let room = named_room(request)?;
+    if sight(request).covers(&room) {
+        return Ok(room);
+    }
+    let error = ErrorBody::new(ErrorCode::NoRoom, "there is no such room").field("room").got(room.as_str());
+    Err(error.hint("GET /api/rooms lists those that there are").into())
+}
+
+fn named_room(request: &HttpRequest) -> Result<RoomName, Problem> {
     // The router's own decoding keeps some escapes, so this reads the path as it came.
     let written = request.uri().path().rsplit('/').nth(1).unwrap_or_default();
     let name = percent_decode_str(written).decode_utf8();

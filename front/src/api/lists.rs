@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use shared::{ErrorBody, ErrorCode, UserId, limits};
+use shared::{ErrorBody, ErrorCode, RoomName, UserId, limits};
 
 use super::{asked, messages::answer_with_page, problem::Problem};
 use crate::{
@@ -14,7 +14,13 @@ use crate::{
 /// `GET /api/rooms`.
 pub(super) async fn rooms(request: HttpRequest, bridge: Data<Bridge>) -> Result<HttpResponse, Problem> {
     bridge.may_ask(asked::counted(&request))?;
-    without_id(&bridge.ask(None, json!({ "type": "rooms" })).await?)
+    let sight = asked::sight(&request);
+    let mut fields = fields(&bridge.ask(None, json!({ "type": "rooms" })).await?)?;
+    if let Some(Value::Array(rooms)) = fields.get_mut("rooms") {
+        let seen = |room: &Value| RoomName::parse(room["room"].as_str()?).ok().filter(|room| sight.covers(room));
+        rooms.retain(|room| seen(room).is_some());
+    }
+    Ok(answer(fields))
 }
 
 /// `GET …/users`.
@@ -27,7 +33,7 @@ pub(super) async fn users(request: HttpRequest, bridge: Data<Bridge>) -> Result<
         question["after"] = after.as_str().into();
     }
     bridge.may_ask(asked::counted(&request))?;
-    without_id(&bridge.ask(Some(&room), question).await?)
+    Ok(answer(fields(&bridge.ask(Some(&room), question).await?)?))
 }
 
 /// `GET …/search`.
@@ -51,13 +57,17 @@ pub(super) async fn search(request: HttpRequest, bridge: Data<Bridge>) -> Result
 }
 
 /// The fields of an `ok` without those of the socket.
-fn without_id(ok: &Bytes) -> Result<HttpResponse, Problem> {
+fn fields(ok: &Bytes) -> Result<Map<String, Value>, Problem> {
     let mut fields: Map<String, Value> = serde_json::from_slice(ok)
         .map_err(|_| ErrorBody::new(ErrorCode::Internal, "the chat server's answer could not be read"))?;
     fields.remove("type");
     fields.remove("id");
-    Ok(HttpResponse::Ok()
+    Ok(fields)
+}
+
+fn answer(fields: Map<String, Value>) -> HttpResponse {
+    HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .content_type("application/json")
-        .body(Value::Object(fields).to_string()))
+        .body(Value::Object(fields).to_string())
 }

@@ -23,7 +23,7 @@ use actix_web::{
 use shared::{ErrorBody, ErrorCode};
 
 use crate::signin::{Doors, desk};
-use problem::Problem;
+pub(crate) use problem::Problem;
 
 /// Puts every part of the API at its address.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {

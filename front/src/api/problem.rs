@@ -10,7 +10,7 @@ use shared::{ErrorBody, ErrorCode, ServerMessage};
 
 /// Why a request was refused.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     error: Box<ErrorBody>,
     allow: Option<&'static str>,
 }

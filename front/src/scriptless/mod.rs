@@ -76,7 +76,10 @@ pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
     let Some(asked) = Asked::of(&request) else { return unguarded() };
     let room = match asked.room("/live") {
         Ok(room) => room,
-        Err(answer) => return *answer,
+        Err(mut answer) => {
+            answer.extensions_mut().insert(Framing::Framed);
+            return *answer;
+        }
     };
     if !asked.is_expected() {
         let mut answer = asked.problem(

@@ -1,119 +1,28 @@
-//! The people who may come in, and by which sign-ins they are here: a file of JSON that this server and its tools share. It
-//! knows no passwords, only what is kept of them.
+//! The file of accounts: JSON that this server and its tools share. It knows when it was changed, and who sees less since.
 
 use std::{
+    collections::HashSet,
     fs::{File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use serde::{Deserialize, Serialize};
-use shared::Name;
-
-/// Accounts in a file at most.
-const ACCOUNTS: usize = 10_000;
-
-/// Sign-ins of an account at most: the oldest ends when there is another.
-const SIGN_INS: usize = 20;
-
-/// Everything that the file says.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Book {
-    /// In the order in which they were added.
-    pub(crate) accounts: Vec<Account>,
-}
-
-/// Somebody.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Account {
-    /// Who it is to the chat server. Whoever is added again under the same name is somebody else.
-    pub(crate) id: String,
-    /// What they are called.
-    pub(crate) name: Name,
-    /// What is kept of the password, as a PHC string.
-    pub(crate) password: String,
-    /// By which they are here, oldest first.
-    #[serde(default)]
-    pub(crate) sign_ins: Vec<SignIn>,
-}
-
-impl std::fmt::Debug for Account {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Account({})", self.name)
-    }
-}
-
-/// One sign-in of somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SignIn {
-    /// Which.
-    pub(crate) sid: String,
-    /// When it ends by itself, in Unix milliseconds.
-    pub(crate) until: u64,
-}
-
-impl Book {
-    /// The account of this name; capital letters make no other one.
-    pub(crate) fn named(&self, name: &Name) -> Option<&Account> {
-        let wanted = name.as_str().to_lowercase();
-        self.accounts.iter().find(|account| account.name.as_str().to_lowercase() == wanted)
-    }
-
-    /// The account of this sign-in, where it is not over.
-    pub(crate) fn signed_in(&self, id: &str, sid: &str, now: u64) -> Option<&Account> {
-        let account = self.accounts.iter().find(|account| account.id == id)?;
-        account.sign_ins.iter().any(|one| one.sid == sid && one.until > now).then_some(account)
-    }
-
-    /// Adds somebody.
-    ///
-    /// # Errors
-    /// When the name is taken, or there are too many.
-    pub(crate) fn add(&mut self, account: Account) -> anyhow::Result<()> {
-        anyhow::ensure!(self.named(&account.name).is_none(), "there is an account of that name already");
-        anyhow::ensure!(self.accounts.len() < ACCOUNTS, "there are {ACCOUNTS} accounts; more do not fit");
-        self.accounts.push(account);
-        Ok(())
-    }
-
-    /// The account of this name, to change it.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub(crate) fn change(&mut self, name: &Name) -> anyhow::Result<&mut Account> {
-        let id = self.named(name).map(|account| account.id.clone());
-        let found = id.and_then(|id| self.accounts.iter_mut().find(|account| account.id == id));
-        found.ok_or_else(|| anyhow::anyhow!("there is no account of that name"))
-    }
-
-    /// Notes a sign-in of this account, if the password is still the one that was shown.
-    pub(crate) fn sign_in(&mut self, id: &str, password: &str, one: SignIn, now: u64) -> bool {
-        let Some(account) = self.accounts.iter_mut().find(|account| account.id == id && account.password == password)
-        else {
-            return false;
-        };
-        account.sign_ins.retain(|one| one.until > now);
-        while account.sign_ins.len() >= SIGN_INS {
-            account.sign_ins.remove(0);
-        }
-        account.sign_ins.push(one);
-        true
-    }
-
-    /// Ends a sign-in.
-    pub(crate) fn sign_out(&mut self, id: &str, sid: &str) {
-        for account in self.accounts.iter_mut().filter(|account| account.id == id) {
-            account.sign_ins.retain(|one| one.sid != sid);
-        }
-    }
-}
+use super::book::Book;
 
 /// The file.
 pub(crate) struct Accounts {
     file: PathBuf,
-    known: Mutex<(Stamp, Arc<Book>)>,
+    known: Mutex<Known>,
+}
+
+/// What the file said when somebody looked last.
+struct Known {
+    stamp: Stamp,
+    book: Arc<Book>,
+    /// Accounts that see less than they once did, since somebody asked for them.
+    less: HashSet<String>,
 }
 
 /// By what it is seen that the file is another one.
@@ -138,21 +47,35 @@ impl Accounts {
     pub(crate) fn open(file: PathBuf) -> anyhow::Result<Self> {
         let before = stamp(&file);
         let book = read(&file)?;
-        Ok(Self { file, known: Mutex::new((before, Arc::new(book))) })
+        let known = Known { stamp: before, book: Arc::new(book), less: HashSet::new() };
+        Ok(Self { file, known: Mutex::new(known) })
     }
 
     /// What the file says now. While it makes no sense, it is what it said before.
     pub(crate) fn now(&self) -> Arc<Book> {
+        Arc::clone(&self.look().book)
+    }
+
+    /// The accounts that see less than what this said they do, each once.
+    pub(crate) fn who_sees_less(&self) -> HashSet<String> {
+        std::mem::take(&mut self.look().less)
+    }
+
+    fn look(&self) -> MutexGuard<'_, Known> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is = stamp(&self.file);
-        if is != known.0 {
-            known.0 = is;
+        if is != known.stamp {
+            known.stamp = is;
             match read(&self.file) {
-                Ok(book) => known.1 = Arc::new(book),
+                Ok(book) => {
+                    let less: Vec<String> = known.book.who_sees_less(&book).collect();
+                    known.less.extend(less);
+                    known.book = Arc::new(book);
+                }
                 Err(error) => tracing::error!("the accounts stay as they were: {error:#}"),
             }
         }
-        Arc::clone(&known.1)
+        known
     }
 
     /// Changes the file: all of it or nothing, and one at a time, whoever else does so.
@@ -184,7 +107,11 @@ impl Accounts {
 
 fn read(file: &Path) -> anyhow::Result<Book> {
     match std::fs::read(file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| anyhow::anyhow!("{}: {error}", file.display())),
+        Ok(bytes) => {
+            let book: anyhow::Result<Book> = serde_json::from_slice(&bytes).map_err(Into::into);
+            let book = book.and_then(|book| book.check().map(|()| book));
+            book.map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Book::default()),
         Err(error) => Err(anyhow::anyhow!("{}: {error}", file.display())),
     }
@@ -192,16 +119,10 @@ fn read(file: &Path) -> anyhow::Result<Book> {
 
 #[cfg(test)]
 mod tests {
+    use shared::{Name, RoomName};
+
     use super::*;
-
-    fn account(name: &str) -> Account {
-        let (id, password) = (format!("id of {name}"), "$".to_owned());
-        Account { id, name: Name::parse(name).unwrap(), password, sign_ins: Vec::new() }
-    }
-
-    fn one(sid: usize, until: u64) -> SignIn {
-        SignIn { sid: sid.to_string(), until }
-    }
+    use crate::signin::book::tests::{account, one};
 
     #[test]
     fn what_is_written_is_read_by_whoever_else_has_the_file() {
@@ -234,16 +155,48 @@ mod tests {
     }
 
     #[test]
-    fn sign_ins_end_by_themselves_by_word_and_when_there_are_many() {
-        let mut book = Book { accounts: vec![account("kim")] };
-        let id = "id of kim";
-        for sid in 0..SIGN_INS + 1 {
-            assert!(book.sign_in(id, "$", one(sid, 100), 0));
-        }
-        assert!(book.signed_in(id, "0", 50).is_none() && book.signed_in(id, "1", 50).is_some());
-        assert!(book.signed_in(id, "1", 100).is_none() && book.signed_in("other", "1", 50).is_none());
-        book.sign_out(id, "1");
-        assert!(book.signed_in(id, "1", 50).is_none() && book.signed_in(id, "2", 50).is_some());
-        assert!(!book.sign_in(id, "another", one(99, 100), 0), "the password was changed meanwhile");
+    fn who_sees_less_is_told_once_however_short_they_saw_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("accounts.json");
+        let server = Accounts::open(file).unwrap();
+        let act = |act: &dyn Fn(&mut Book)| {
+            let write = |book: &mut Book| {
+                act(book);
+                Ok(())
+            };
+            server.change(write).unwrap();
+        };
+        let change = |rooms: &[&str]| {
+            act(&|book| book.accounts[0].rooms = rooms.iter().map(|room| RoomName::parse(room).unwrap()).collect());
+            server.now()
+        };
+        server.change(|book| book.add(account("kim"))).unwrap();
+        server.now();
+        act(&|book| book.rooms.open.clear());
+        server.change(|book| Ok(book.sign_in("id of kim", "$", one(1, 100), 0))).unwrap();
+        server.now();
+        assert_eq!(server.who_sees_less(), HashSet::new(), "nobody saw what it was");
+        change(&["staff"]);
+        change(&[]);
+        change(&["staff", "board"]);
+        assert_eq!(server.who_sees_less(), HashSet::from(["id of kim".to_owned()]));
+        change(&["staff", "board", "more"]);
+        assert_eq!(server.who_sees_less(), HashSet::new());
+    }
+
+    #[test]
+    fn a_file_that_opens_what_cannot_be_a_room_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("accounts.json");
+        let server = Accounts::open(file.clone()).unwrap();
+        server.change(|book| book.add(account("kim"))).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("\"*\""));
+        std::fs::write(&file, text.replace("\"*\"", "\"a/b\"")).unwrap();
+        assert!(server.now().rooms.are_open(), "it is as it was before");
+        assert!(Accounts::open(file.clone()).is_err());
+        // One from before there were rooms in it.
+        std::fs::write(&file, r#"{"accounts":[]}"#).unwrap();
+        assert!(Accounts::open(file).unwrap().now().rooms.are_open());
     }
 }

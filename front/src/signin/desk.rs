@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::{
     Doors,
-    accounts::SignIn,
+    book::SignIn,
     cookie::{COOKIE, Claim, SECONDS},
     office::{self, Person},
 };

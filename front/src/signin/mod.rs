@@ -1,17 +1,20 @@
 //! The doors of a house that is closed to strangers: who signed in may come in, everybody else is sent to the desk. It knows
 //! requests, accounts and tickets, and asks the chat server for nothing but to end what is over.
 
-mod accounts;
+pub(crate) mod accounts;
 mod attempts;
+mod book;
 mod cookie;
 pub(crate) mod desk;
+pub(crate) mod invited;
 pub(crate) mod office;
 mod password;
-pub mod tool;
+pub(crate) mod room_tool;
+mod rooms;
+pub(crate) mod tool;
 
 use std::{
     collections::{HashMap, HashSet},
-    path::PathBuf,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -19,7 +22,7 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpMessage, HttpRequest, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse, ResponseError,
     body::{BodySize, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
@@ -28,18 +31,21 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use shared::{ErrorBody, ErrorCode, ServerMessage};
+use shared::{ErrorBody, ErrorCode};
+use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
+    api::Problem,
     base::BasePath,
     bridge::Bridge,
     headers::Framing,
     routes::{Asked, unguarded},
     scriptless::is_from_here,
 };
-use accounts::{Accounts, Book};
+use accounts::Accounts;
 use attempts::Attempts;
+use book::Book;
 use cookie::Claim;
 use office::{Office, Person};
 use password::Looker;
@@ -50,14 +56,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long it is tried to end what is over, where the chat server is away. Then it has no connection that could end.
 const END_WITHIN: u32 = 150;
 
+/// Orders that the chat server is given at once: what closes a room to everybody needs one for each who is signed in.
+const ORDERS: usize = 32;
+
 /// Who signed in, and how one does.
 pub(crate) struct Doors {
     office: Arc<Office>,
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
     looker: Looker,
     attempts: Mutex<Attempts>,
     base: BasePath,
     seen: Mutex<Seen>,
+    orders: Arc<Semaphore>,
 }
 
 /// The sign-ins that are good, as they were seen last.
@@ -69,13 +79,13 @@ struct Seen {
 
 impl Doors {
     /// # Errors
-    /// When the accounts cannot be read.
-    pub(crate) fn open(office: Arc<Office>, file: PathBuf, base: BasePath) -> anyhow::Result<Self> {
-        let accounts = Accounts::open(file)?;
+    /// When the system gives no random bytes.
+    pub(crate) fn open(office: Arc<Office>, accounts: Arc<Accounts>, base: BasePath) -> anyhow::Result<Self> {
         let book = accounts.now();
         let live = signed_in(&book).map(|key| (key, CancellationToken::new())).collect();
         let (looker, attempts) = (Looker::new()?, Mutex::default());
-        Ok(Self { office, accounts, looker, attempts, base, seen: Mutex::new(Seen { book, live }) })
+        let (seen, orders) = (Mutex::new(Seen { book, live }), Arc::new(Semaphore::new(ORDERS)));
+        Ok(Self { office, accounts, looker, attempts, base, seen, orders })
     }
 
     /// Who asks, if they signed in, and what is cancelled when that is over.
@@ -83,18 +93,25 @@ impl Doors {
         let fields = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
         let now = office::now();
         let claim = Claim::among(fields, self.office.key(), now)?;
+        // Locked first: who is let in by what the accounts said before is found by whoever sees that they say less.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let book = self.accounts.now();
         let account = book.signed_in(&claim.account, &claim.sid, now)?;
+        let (name, sight) = (account.name.clone(), book.sight_of(account));
         let key = (claim.account.clone(), claim.sid.clone());
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let over = seen.live.entry(key).or_default().clone();
-        Some((Person { account: claim.account, name: account.name.clone(), sid: claim.sid }, over))
+        Some((Person { account: claim.account, name, sid: claim.sid, sight }, over))
+    }
+
+    /// Whether somebody's sign-in is still good.
+    fn still(&self, person: &Person) -> bool {
+        self.accounts.now().signed_in(&person.account, &person.sid, office::now()).is_some()
     }
 
     /// What is over since this was called last.
-    fn over(&self) -> Vec<(String, String)> {
-        let book = self.accounts.now();
+    fn over(&self) -> Vec<Over> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let book = self.accounts.now();
         if !Arc::ptr_eq(&book, &seen.book) {
             for key in signed_in(&book) {
                 seen.live.entry(key).or_default();
@@ -104,24 +121,32 @@ impl Doors {
         seen.book = book;
         let over: Vec<_> = seen.live.keys().filter(|key| !good.contains(key)).cloned().collect();
         over.iter().filter_map(|key| seen.live.remove(key)).for_each(|live| live.cancel());
-        over
+        let mut less = self.accounts.who_sees_less();
+        less.retain(|account| seen.live.keys().any(|(one, _)| one == account));
+        // Those go on, and what they have open does not: they ask again.
+        for (_, live) in seen.live.iter_mut().filter(|((account, _), _)| less.contains(account)) {
+            std::mem::take(live).cancel();
+        }
+        let over = over.into_iter().map(|(account, sid)| Over::SignIn { account, sid });
+        over.chain(less.into_iter().map(|account| Over::Sight { account })).collect()
     }
 
     /// Ends what is over: streams here, and connections to the chat server.
     pub(crate) fn sweep(&self, bridge: &Arc<Bridge>) {
-        for (account, sid) in self.over() {
-            let (office, back) = (Arc::clone(&self.office), Arc::clone(bridge));
+        for over in self.over() {
+            let (office, back, orders) = (Arc::clone(&self.office), Arc::clone(bridge), Arc::clone(&self.orders));
             bridge.spawn(async move {
+                let _order = orders.acquire().await;
                 for _ in 0..END_WITHIN {
                     // A ticket is for one try.
-                    if let Some(order) = office.end(&account, &sid)
+                    if let Some(order) = over.order(&office)
                         && back.end(order).await
                     {
                         return;
                     }
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
-                tracing::error!("a sign-in is over, and the chat server could not be told");
+                tracing::error!("a sign-in is over, or sees less, and the chat server could not be told");
             });
         }
     }
@@ -135,6 +160,24 @@ impl Doors {
                 doors.sweep(&watching);
             }
         });
+    }
+}
+
+/// What is over.
+enum Over {
+    /// A sign-in.
+    SignIn { account: String, sid: String },
+    /// That somebody sees a room.
+    Sight { account: String },
+}
+
+impl Over {
+    /// What the chat server is told.
+    fn order(&self, office: &Office) -> Option<String> {
+        match self {
+            Self::SignIn { account, sid } => office.end(account, sid),
+            Self::Sight { account } => office.renew(account),
+        }
     }
 }
 
@@ -164,6 +207,7 @@ impl Behind {
     fn of(path: &str) -> Self {
         match path {
             "" | "/" | "/join" => Self::Page,
+            _ if path.starts_with("/invited/") => Self::Page,
             "/api/openapi.json" => Self::Nothing,
             _ if path.starts_with("/api/") || path == "/api" => Self::Api,
             _ if path.starts_with("/r/") && path.ends_with("/live") => Self::Frame,
@@ -186,12 +230,12 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     // A cookie also comes with what another page of this machine asks for, as from another port: that reads nothing.
     let ours = behind != Behind::Api || is_from_here(request.request());
     let person = if ours { doors.person(request.request()) } else { None };
-    let over = match person {
+    let (who, over) = match person {
         Some((person, over)) => {
-            request.extensions_mut().insert(person);
-            over
+            request.extensions_mut().insert(person.clone());
+            (Some(person), over)
         }
-        None if behind == Behind::Nothing => CancellationToken::new(),
+        None if behind == Behind::Nothing => (None, CancellationToken::new()),
         None => {
             let refusal = refuse(request.request(), &behind, &doors.base);
             return Ok(request.into_response(refusal).map_into_right_body());
@@ -204,7 +248,11 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     let answer = match waits {
         Some(waits) => tokio::select! {
             answer = answered => answer?,
-            () = waits.cancelled() => return Err(InternalError::from_response("signed out", unauthorized()).into()),
+            () = waits.cancelled() => {
+                let still = who.is_some_and(|person| doors.still(&person));
+                let refusal = if still { changed() } else { unauthorized() };
+                return Err(InternalError::from_response("what was open is over", refusal).into());
+            }
         },
         None => answered.await?,
     };
@@ -214,14 +262,13 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
 /// What a stranger is told by the API.
 fn unauthorized() -> HttpResponse {
     let error = ErrorBody::new(ErrorCode::Unauthorized, "nobody comes in here without having signed in");
-    let error = error.hint("sign in at /sign-in, and send the cookie that you get there");
-    let mut answer = HttpResponse::Unauthorized()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::WWW_AUTHENTICATE, "Bearer"))
-        .content_type("application/json")
-        .body(ServerMessage::Error(Box::new(error)).to_json());
-    answer.extensions_mut().insert(ErrorCode::Unauthorized);
-    answer
+    Problem::from(error.hint("sign in at /sign-in, and send the cookie that you get there")).error_response()
+}
+
+/// What somebody is told who waited, and may see less than before.
+fn changed() -> HttpResponse {
+    let error = ErrorBody::new(ErrorCode::Unavailable, "what this account may see has changed").retry_after_ms(1_000);
+    Problem::from(error.hint("ask again")).error_response()
 }
 
 /// What a stranger is told: of rooms nothing, whatever they asked for.

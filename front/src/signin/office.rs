@@ -1,14 +1,16 @@
-//! Where tickets are made: for people who signed in, and for what this server reads and ends itself. It knows the key, and
-//! no accounts.
+//! Where tickets are made: for people who signed in, as the accounts have it at that moment, and for what this server reads
+//! and ends itself.
 
-use std::{path::Path, time::SystemTime};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use service::secret;
 use shared::{
-    Name, Ticket, TicketKey,
+    Name, Sight, Ticket, TicketKey,
     ticket::{KEY_BYTES, LIFE_MS},
 };
+
+use super::accounts::Accounts;
 
 /// The account of what this server asks for itself. Those of people are random words of another length.
 const READER: &str = "front";
@@ -16,6 +18,8 @@ const READER: &str = "front";
 /// Makes tickets.
 pub(crate) struct Office {
     key: TicketKey,
+    /// Who there is, where people sign in.
+    accounts: Option<Arc<Accounts>>,
 }
 
 /// Somebody who signed in, as far as tickets are concerned.
@@ -27,14 +31,17 @@ pub struct Person {
     pub(crate) name: Name,
     /// By which sign-in they are here.
     pub(crate) sid: String,
+    /// The rooms that they see.
+    pub(crate) sight: Sight,
 }
 
 impl Office {
     /// # Errors
     /// When the key cannot be read, or is none.
-    pub(crate) fn open(key: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(key: &Path, accounts: Option<Arc<Accounts>>) -> anyhow::Result<Self> {
         let bytes = secret::read(key, KEY_BYTES)?;
-        Ok(Self { key: TicketKey::new(&bytes).ok_or_else(|| anyhow::anyhow!("the key is too short"))? })
+        let key = TicketKey::new(&bytes).ok_or_else(|| anyhow::anyhow!("the key is too short"))?;
+        Ok(Self { key, accounts })
     }
 
     /// The key.
@@ -42,29 +49,57 @@ impl Office {
         &self.key
     }
 
-    /// Lets somebody in, into every room.
+    /// Lets somebody in, into the rooms that they see now; nothing when their sign-in is over.
     pub(crate) fn admit(&self, person: &Person) -> Option<String> {
-        self.make(&person.account, Some(person.name.clone()), Some(person.sid.clone()), false)
+        // The time first: what ends tickets from before it changed the accounts ends this one too.
+        let now = now();
+        let book = self.accounts.as_ref()?.now();
+        let account = book.signed_in(&person.account, &person.sid, now)?;
+        let sight = book.sight_of(account);
+        self.seal(&person.account, now, |ticket| Ticket {
+            name: Some(account.name.clone()),
+            sid: Some(person.sid.clone()),
+            ..seen(ticket, &sight)
+        })
     }
 
     /// Lets this server read every room.
     pub(crate) fn reader(&self) -> Option<String> {
-        self.make(READER, None, None, false)
+        self.seal(READER, now(), |ticket| seen(ticket, &Sight::everything()))
     }
 
     /// Ends a sign-in.
     pub(crate) fn end(&self, account: &str, sid: &str) -> Option<String> {
-        self.make(account, None, Some(sid.to_owned()), true)
+        self.seal(account, now(), |ticket| Ticket { sid: Some(sid.to_owned()), end: true, ..ticket })
     }
 
-    /// Nothing when the system gives no random bytes.
-    fn make(&self, sub: &str, name: Option<Name>, sid: Option<String>, end: bool) -> Option<String> {
-        let now = now();
-        let prefixes = if end { Vec::new() } else { vec![String::new()] };
-        let (iat, exp, jti) = (now, now + LIFE_MS, word().ok()?);
-        let ticket = Ticket { sub: sub.to_owned(), name, rooms: Vec::new(), prefixes, iat, exp, jti, sid, end };
-        Some(ticket.seal(&self.key))
+    /// Has somebody come with another ticket, because they see less.
+    pub(crate) fn renew(&self, account: &str) -> Option<String> {
+        self.seal(account, now(), |ticket| Ticket { end: true, anew: true, ..ticket })
     }
+
+    /// A ticket that was made then and shows nothing, changed; nothing when the system gives no random bytes.
+    fn seal(&self, sub: &str, iat: u64, change: impl FnOnce(Ticket) -> Ticket) -> Option<String> {
+        let ticket = Ticket {
+            sub: sub.to_owned(),
+            name: None,
+            rooms: Vec::new(),
+            prefixes: Vec::new(),
+            iat,
+            exp: iat + LIFE_MS,
+            jti: word().ok()?,
+            sid: None,
+            end: false,
+            anew: false,
+        };
+        Some(change(ticket).seal(&self.key))
+    }
+}
+
+/// The ticket, with which this is seen.
+fn seen(ticket: Ticket, sight: &Sight) -> Ticket {
+    let prefixes = if sight.is_everything() { vec![String::new()] } else { sight.beginnings().to_vec() };
+    Ticket { rooms: sight.names().to_vec(), prefixes, ..ticket }
 }
 
 /// A word of 128 random bits.

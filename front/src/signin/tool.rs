@@ -8,19 +8,17 @@ use std::{
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use shared::Name;
 
-use super::{
-    accounts::{Account, Accounts},
-    office, password,
-};
+use super::{accounts::Accounts, book::Account, office, password};
 
 /// Adds somebody, with the password from the terminal or standard input.
 ///
 /// # Errors
 /// When the name is taken, the password is none, or the file cannot be written.
-pub fn add(file: &Path, name: &Name) -> anyhow::Result<()> {
+pub(crate) fn add(file: &Path, name: &Name) -> anyhow::Result<()> {
     let accounts = Accounts::open(file.to_owned())?;
     anyhow::ensure!(accounts.now().named(name).is_none(), "there is an account of that name already");
-    let account = Account { id: office::word()?, name: name.clone(), password: ask()?, sign_ins: Vec::new() };
+    let (id, name, password) = (office::word()?, name.clone(), ask()?);
+    let account = Account { id, name, password, sign_ins: Vec::new(), rooms: Vec::new() };
     accounts.change(|book| book.add(account))
 }
 
@@ -28,7 +26,7 @@ pub fn add(file: &Path, name: &Name) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When there is nobody of that name, the password is none, or the file cannot be written.
-pub fn change(file: &Path, name: &Name) -> anyhow::Result<()> {
+pub(crate) fn change(file: &Path, name: &Name) -> anyhow::Result<()> {
     let accounts = Accounts::open(file.to_owned())?;
     anyhow::ensure!(accounts.now().named(name).is_some(), "there is no account of that name");
     let password = ask()?;
@@ -44,7 +42,7 @@ pub fn change(file: &Path, name: &Name) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When there is nobody of that name, or the file cannot be written.
-pub fn remove(file: &Path, name: &Name) -> anyhow::Result<()> {
+pub(crate) fn remove(file: &Path, name: &Name) -> anyhow::Result<()> {
     Accounts::open(file.to_owned())?.change(|book| {
         let id = book.change(name)?.id.clone();
         book.accounts.retain(|account| account.id != id);
@@ -56,7 +54,7 @@ pub fn remove(file: &Path, name: &Name) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn list(file: &Path) -> anyhow::Result<Vec<Name>> {
+pub(crate) fn list(file: &Path) -> anyhow::Result<Vec<Name>> {
     Ok(Accounts::open(file.to_owned())?.now().accounts.iter().map(|account| account.name.clone()).collect())
 }
 

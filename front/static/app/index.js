@@ -8,12 +8,15 @@ import { createTheme } from './theme.js';
 import { hello } from './wire.js';
 import { t } from './words.js';
 
-const name = byId('name');
+/** Who signed in has a name. @type {HTMLInputElement | null} */
+const name = document.querySelector('#name');
 const note = byId('rooms-note');
 
-name.value ||= rememberedName();
-// Storage that belongs to this tab carries the name; the address stays free of it and can be shared.
-byId('join').form.addEventListener('submit', () => rememberName(name.value.trim()));
+if (name) {
+  name.value ||= rememberedName();
+  // Storage that belongs to this tab carries the name; the address stays free of it and can be shared.
+  byId('join').form.addEventListener('submit', () => rememberName(name.value.trim()));
+}
 
 createTheme();
 note.textContent = t('rooms_waiting');

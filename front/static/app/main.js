@@ -312,6 +312,8 @@ let rejoining = 0;
 function refused(error) {
   // The goodbye that follows says it.
   if (error.code === 'banned') return;
+  // No member any more: the page says so.
+  if (error.code === 'no_room' && error.got === room && page.account) return location.reload();
   // Signed out, maybe: then the page goes to where one signs in.
   if (error.code === 'unauthorized' && page.account) void fetchTicket();
   if (error.code === 'unauthorized' || error.field === 'moderator') moderator.forget();

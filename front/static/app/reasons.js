@@ -11,6 +11,7 @@ const WORDS = /** @type {Record<string, (error: any) => string>} */ ({
   room_limit: () => t('error_room_limit'),
   no_such_seq: () => t('error_no_such_seq'),
   expired: () => t('error_no_such_seq'),
+  no_room: () => t('error_no_room'),
   not_joined: () => t('error_not_joined'),
   unauthorized: () => t('error_unauthorized'),
   muted({ retry_after_ms: left = 0, reason }) {

@@ -1,6 +1,7 @@
 // The lists of rooms: those that this browser has been in, with what is unread there, and the others that are open. They
 // are asked for again and again while somebody can see them.
 
+import { Refused } from './connection.js';
 import { el } from './dom.js';
 import { page } from './page.js';
 import { unreadOf, visited } from './visited.js';
@@ -107,6 +108,18 @@ export function createRooms({
     else draw();
   }
 
+  /** @param {string} room @returns {Promise<number>} */
+  async function topOf(room) {
+    try {
+      return (await request(history(room, { limit: 1 }))).top;
+    } catch (why) {
+      if (!(why instanceof Refused)) throw why;
+      // One may not go there any more.
+      if (why.body.code === 'no_room') visited.forget(room);
+      return 0;
+    }
+  }
+
   async function refresh() {
     if (document.hidden) return;
     try {
@@ -117,7 +130,7 @@ export function createRooms({
       const listed = new Set(open.map(({ room }) => room));
       for (const { room, mine } of all()) {
         if (!mine || listed.has(room)) continue;
-        quiet.set(room, (await request(history(room, { limit: 1 }))).top);
+        quiet.set(room, await topOf(room));
       }
       draw();
     } catch {

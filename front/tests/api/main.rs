@@ -12,6 +12,7 @@ mod house;
 mod http;
 mod limits;
 mod lists;
+mod members;
 mod messages;
 mod moderation;
 #[path = "../../../shared/service/tests/support/openmetrics.rs"]

@@ -21,15 +21,15 @@ use crate::{
 };
 
 const KEY: &str = "0123456789abcdef0123456789abcdef0123456789a";
-const PASSWORD: &str = "마당은 넓고 달은 밝다";
+pub(crate) const PASSWORD: &str = "마당은 넓고 달은 밝다";
 
 /// A house that only who signed in comes into.
-struct Closed {
-    house: House,
-    folder: TempDir,
+pub(crate) struct Closed {
+    pub(crate) house: House,
+    pub(crate) folder: TempDir,
 }
 
-fn front(folder: &Path, args: &[&str], input: &str) -> Output {
+pub(crate) fn front(folder: &Path, args: &[&str], input: &str) -> Output {
     let accounts = folder.join("accounts.json");
     let mut child = Command::new(env!("CARGO_BIN_EXE_front"))
         .args(args)
@@ -44,7 +44,7 @@ fn front(folder: &Path, args: &[&str], input: &str) -> Output {
 }
 
 impl Closed {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key");
         service::secret::write_new(&key, KEY).unwrap();
@@ -55,35 +55,35 @@ impl Closed {
         Self { house, folder }
     }
 
-    async fn desk(&self, name: &str, password: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn desk(&self, name: &str, password: &str, headers: &[(&str, &str)]) -> Answer {
         let body = [("name", name), ("password", password), ("to", "/r/dev")];
         let body = body.map(|(field, value)| format!("{field}={}", http::escaped(value))).join("&");
         self.house.ask("POST", "/sign-in", headers, &body).await
     }
 
     /// The cookie of somebody who signs in.
-    async fn sign_in(&self, name: &str) -> String {
+    pub(crate) async fn sign_in(&self, name: &str) -> String {
         let answer = self.desk(name, PASSWORD, &[]).await;
         assert_eq!((answer.status, answer.header("location")), (303, "/r/dev"), "{answer:?}");
         answer.header("set-cookie").split(';').next().unwrap().to_owned()
     }
 
-    async fn ask(&self, method: &str, path: &str, cookie: &str, body: &str) -> Answer {
+    pub(crate) async fn ask(&self, method: &str, path: &str, cookie: &str, body: &str) -> Answer {
         let headers = [("Cookie", cookie), ("Content-Type", "application/json")];
         self.house.ask(method, path, &headers, body).await
     }
 
-    async fn ticket(&self, cookie: &str) -> String {
+    pub(crate) async fn ticket(&self, cookie: &str) -> String {
         let answer = self.ask("POST", "/api/ticket", cookie, "").await;
         assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{answer:?}");
         answer.json()["ticket"].as_str().unwrap().to_owned()
     }
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+pub(crate) type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// Says hello at this address; what comes first.
-async fn knock(url: &str, hello: Value) -> (Socket, Value) {
+pub(crate) async fn knock(url: &str, hello: Value) -> (Socket, Value) {
     let mut request = url.into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(shared::SUBPROTOCOL));
     let (mut socket, _) = timeout(DEADLINE, connect_async(request)).await.unwrap().unwrap();
@@ -93,7 +93,7 @@ async fn knock(url: &str, hello: Value) -> (Socket, Value) {
 }
 
 /// What comes next; nothing when it is over.
-async fn next(socket: &mut Socket) -> Option<Value> {
+pub(crate) async fn next(socket: &mut Socket) -> Option<Value> {
     loop {
         match timeout(DEADLINE, socket.next()).await.expect("in time") {
             Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),

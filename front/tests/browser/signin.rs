@@ -8,10 +8,10 @@ use std::{
 use crate::yard::{Tab, Yard};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef0123456789a";
-const PASSWORD: &str = "a long way home";
+pub(crate) const PASSWORD: &str = "a long way home";
 
 /// A closed house with accounts for kim and lee.
-async fn closed(folder: &tempfile::TempDir) -> Yard {
+pub(crate) async fn closed(folder: &tempfile::TempDir) -> Yard {
     let leak = |path: std::path::PathBuf| -> &'static str { path.to_string_lossy().into_owned().leak() };
     let (key, accounts) = (leak(folder.path().join("key")), leak(folder.path().join("accounts.json")));
     service::secret::write_new(key.as_ref(), KEY).expect("a key");
@@ -29,13 +29,13 @@ async fn closed(folder: &tempfile::TempDir) -> Yard {
     Yard::open_closed(back, &["--ticket-key", key, "--accounts", accounts]).await
 }
 
-async fn sign_in(tab: &Tab, name: &str, password: &str) {
+pub(crate) async fn sign_in(tab: &Tab, name: &str, password: &str) {
     tab.fill("#name", name).await;
     tab.fill("#password", password).await;
     tab.click("button.primary").await;
 }
 
-async fn is_open(tab: &Tab) {
+pub(crate) async fn is_open(tab: &Tab) {
     tab.until("the room is open", "document.querySelector('#status')?.dataset.state === 'open'").await;
 }
 

@@ -1,21 +1,24 @@
 //! The command line and the environment, turned into checked values. The only place that knows clap.
 
+mod tools;
+
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 use service::{
     log, ops,
     settings::{self, Standing},
     tls::{Certificate, Files},
     visitors::Allowed,
 };
-use shared::{Name, TrustedProxies, forwarded, origin::AllowedOrigin};
+use shared::{TrustedProxies, forwarded, origin::AllowedOrigin};
 
 use crate::{base::BasePath, bridge::BridgeLimits, host::BackUrl};
+pub use tools::{RoomTool, Tool, UserTool};
 
 /// Serves the pages of Madang: the form, the rooms and their assets.
 #[derive(Debug, Clone, Parser)]
@@ -107,43 +110,6 @@ pub struct Config {
     /// where that is taken]
     #[arg(long, env = "FRONT_OPS", value_name = "ADDRESS")]
     pub ops: Option<ops::Place>,
-}
-
-/// What the program does instead of serving.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Tool {
-    /// Accounts in --accounts, also while the server runs
-    #[command(subcommand)]
-    User(UserTool),
-}
-
-/// What is done with accounts.
-#[derive(Debug, Clone, Subcommand)]
-pub enum UserTool {
-    /// Add somebody; the password is read from the terminal, or is the first line of standard input
-    Add {
-        /// What they are called, and sign in as
-        #[arg(value_parser = name)]
-        name: Name,
-    },
-    /// Write everybody's names
-    List,
-    /// Take somebody out, at once
-    Remove {
-        /// What they are called
-        #[arg(value_parser = name)]
-        name: Name,
-    },
-    /// Give somebody another password, and sign them out everywhere
-    Password {
-        /// What they are called
-        #[arg(value_parser = name)]
-        name: Name,
-    },
-}
-
-fn name(text: &str) -> Result<Name, String> {
-    Name::parse(text).map_err(|error| error.to_string())
 }
 
 /// What may change while the server runs: the words of [`crate::Access`].
