@@ -265,7 +265,8 @@ async fn room_names_without_end() {
     let grown = resident_bytes(back.id()).saturating_sub(before);
     println!("{count} names: {before} bytes at the limit, {grown} more after the rest");
     assert_eq!(refused, count - 2 * limit, "each new name is refused");
-    assert!(grown < 2 << 20, "{grown} bytes for {} names", count - 2 * limit);
+    // The others' talk fills caches meanwhile; whoever kept the names would need a hundred bytes for each.
+    assert!(grown < (2 << 20) + 16 * refused, "{grown} bytes for {refused} names");
     let seen = scrape(back.ops.unwrap()).await;
     assert!(seen.value("madang_back_rooms", &[]) <= limit as f64 + 50.0);
     let hit = |limit| seen.value("madang_back_limits_hit_total", &[("limit", limit)]);
