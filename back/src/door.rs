@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use service::secret::{self, SecretError};
@@ -13,7 +13,10 @@ use shared::{
     ticket::{KEY_BYTES, LONGEST_LIFE_MS},
 };
 
-use crate::identity::{self, IdentityError};
+use crate::{
+    identity::{self, IdentityError},
+    metrics::{Metrics, Tried},
+};
 
 /// Used tickets that are remembered at most, each until it would have ended: more than come in a minute.
 const USED: usize = 200_000;
@@ -51,6 +54,7 @@ pub struct Door {
     /// Tickets from before, in Unix milliseconds, may have been used with the process that ran then.
     since: u64,
     book: Mutex<Book>,
+    metrics: Arc<Metrics>,
 }
 
 /// What is remembered, until when.
@@ -127,6 +131,8 @@ pub struct TurnedAway {
     pub error: Box<ErrorBody>,
     /// What their connection is closed with.
     pub code: CloseCode,
+    /// What is counted.
+    pub why: Tried,
 }
 
 /// Why nobody can be judged.
@@ -149,7 +155,7 @@ impl Door {
     ///
     /// # Errors
     /// When the key cannot be read or is none, or a name of a room is none.
-    pub fn build(admission: &Admission, now: u64) -> Result<Self, DoorError> {
+    pub fn build(admission: &Admission, metrics: Arc<Metrics>, now: u64) -> Result<Self, DoorError> {
         let key = match &admission.key {
             Some(file) => {
                 let short = || SecretError::Short { file: file.clone(), least: KEY_BYTES };
@@ -159,7 +165,7 @@ impl Door {
         };
         let guests_see = Sight::parse(admission.guests_see.iter().map(String::as_str))?;
         let tickets_only = admission.tickets_only;
-        Ok(Self { key, tickets_only, guests_see, since: now, book: Mutex::default() })
+        Ok(Self { key, tickets_only, guests_see, since: now, book: Mutex::default(), metrics })
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -171,12 +177,25 @@ impl Door {
     /// # Errors
     /// What they are told, and how their connection ends.
     pub fn judge(&self, ticket: Option<&str>, session: Option<SessionToken>, now: u64) -> Result<Verdict, Outside> {
+        let verdict = self.look(ticket, session, now);
+        let what = match &verdict {
+            Ok(Verdict::In(entry)) if entry.account.is_none() => None,
+            Ok(Verdict::In(_)) => Some(Tried::Accepted),
+            Ok(Verdict::End(_)) => Some(Tried::Order),
+            Err(Outside::TurnedAway(turned)) => Some(turned.why),
+            Err(Outside::Identity(_)) => None,
+        };
+        what.into_iter().for_each(|what| self.metrics.ticket(what));
+        verdict
+    }
+
+    fn look(&self, ticket: Option<&str>, session: Option<SessionToken>, now: u64) -> Result<Verdict, Outside> {
         let Some((key, ticket)) = self.key.as_ref().zip(ticket) else {
             return self.guest(session);
         };
         let ticket = Ticket::open(ticket, key, now).map_err(|error| refused(&error))?;
         self.use_up(&ticket, now)?;
-        let user = ticket.user().ok_or_else(|| foreign("the ticket says nobody"))?;
+        let user = ticket.user().ok_or_else(|| foreign("the ticket says nobody", Tried::Malformed))?;
         if ticket.end {
             self.end(&user, ticket.sid.as_deref(), ticket.iat, ticket.anew, now)?;
             let error = (!ticket.anew).then(signed_out);
@@ -186,7 +205,9 @@ impl Door {
         let session = match session {
             Some(session) if key.holder(&session).as_ref() == Some(&user) => session,
             Some(_) => return Err(somebody_elses().into()),
-            None => key.session(&user, &identity::random_bytes()?).ok_or_else(|| foreign("no session"))?,
+            None => {
+                key.session(&user, &identity::random_bytes()?).ok_or_else(|| foreign("no session", Tried::Malformed))?
+            }
         };
         let sight = ticket.sight().map_err(|error| refused(&error))?;
         let (name, sign_in, made) = (ticket.name, ticket.sid.map(String::into_boxed_str), ticket.iat);
@@ -202,7 +223,9 @@ impl Door {
                 ErrorBody::new(ErrorCode::Unauthorized, "nobody comes in here without a ticket").field("ticket");
             let error =
                 error.hint("sign in where this server's pages are, or come from the application that it belongs to");
-            return Err(TurnedAway { error: Box::new(error), code: CloseCode::Unauthorized }.into());
+            return Err(
+                TurnedAway { error: Box::new(error), code: CloseCode::Unauthorized, why: Tried::Missing }.into()
+            );
         }
         if let (Some(key), Some(session)) = (&self.key, &session)
             && key.holder(session).is_some()
@@ -218,17 +241,17 @@ impl Door {
     /// Takes a ticket out of the world.
     fn use_up(&self, ticket: &Ticket, now: u64) -> Result<(), TurnedAway> {
         if ticket.iat < self.since {
-            return Err(another("the ticket is from before this server began"));
+            return Err(another("the ticket is from before this server began", Tried::Restarted));
         }
         let mut book = self.book();
         book.tidy(now);
         if book.used.contains_key(&ticket.jti) {
-            return Err(another("the ticket was used already"));
+            return Err(another("the ticket was used already", Tried::Used));
         }
         if book.used.len() >= USED {
             let error = ErrorBody::new(ErrorCode::Overloaded, "too many people come in just now");
             let error = error.limit(USED as u64).retry_after_ms(1_000).hint("come back with another ticket");
-            return Err(TurnedAway { error: Box::new(error), code: CloseCode::Overloaded });
+            return Err(TurnedAway { error: Box::new(error), code: CloseCode::Overloaded, why: Tried::TooMany });
         }
         book.used.insert(ticket.jti.clone(), ticket.exp);
         Ok(())
@@ -242,7 +265,7 @@ impl Door {
         if book.ended.len() >= ENDED && !book.ended.contains_key(&key) {
             let error = ErrorBody::new(ErrorCode::Overloaded, "too many people are sent away just now");
             let error = error.limit(ENDED as u64).retry_after_ms(1_000).hint("do it again with another ticket");
-            return Err(TurnedAway { error: Box::new(error), code: CloseCode::Overloaded });
+            return Err(TurnedAway { error: Box::new(error), code: CloseCode::Overloaded, why: Tried::TooMany });
         }
         let until = now.max(made).saturating_add(LONGEST_LIFE_MS);
         // Orders may come in another sequence than they were made in: the later one counts.
@@ -263,10 +286,12 @@ impl Door {
         let ended = |sign_in: Option<&str>| book.ended.get(&(user.clone(), sign_in.map(str::to_owned)));
         let all = [ended(None), account.sign_in.as_deref().and_then(|sign_in| ended(Some(sign_in)))];
         let over = all.into_iter().flatten().filter(|ended| account.made <= ended.made);
-        match over.map(|ended| ended.anew).reduce(|all, one| all && one) {
+        let over = over.map(|ended| ended.anew).reduce(|all, one| all && one);
+        over.iter().for_each(|_| self.metrics.ticket(Tried::Over));
+        match over {
             None => Ok(()),
-            Some(true) => Err(another("what this account may see has changed since")),
-            Some(false) => Err(TurnedAway { error: signed_out(), code: CloseCode::Unauthorized }),
+            Some(true) => Err(another("what this account may see has changed since", Tried::Over)),
+            Some(false) => Err(TurnedAway { error: signed_out(), code: CloseCode::Unauthorized, why: Tried::Over }),
         }
     }
 
@@ -275,7 +300,13 @@ impl Door {
     /// # Errors
     /// As [`Self::judge`].
     pub fn lets_in(&self, ticket: Option<&str>, now: u64) -> Result<(), Outside> {
-        if self.tickets_only || ticket.is_some() { self.judge(ticket, None, now).map(drop) } else { Ok(()) }
+        if !self.tickets_only && ticket.is_none() {
+            return Ok(());
+        }
+        match self.judge(ticket, None, now)? {
+            Verdict::In(_) => Ok(()),
+            Verdict::End(_) => Err(foreign("this ticket lets nobody in", Tried::Malformed).into()),
+        }
     }
 }
 
@@ -303,30 +334,33 @@ fn signed_out() -> Box<ErrorBody> {
     Box::new(error.hint("sign in again"))
 }
 
-fn foreign(text: &str) -> TurnedAway {
+fn foreign(text: &str, why: Tried) -> TurnedAway {
     let error = ErrorBody::new(ErrorCode::Unauthorized, text).field("ticket");
     let error = error.hint("tickets are described in docs/protocol.md; both sides need the same key");
-    TurnedAway { error: Box::new(error), code: CloseCode::Unauthorized }
+    TurnedAway { error: Box::new(error), code: CloseCode::Unauthorized, why }
 }
 
 /// A ticket that is no good any more: another one may be.
-fn another(text: &str) -> TurnedAway {
+fn another(text: &str, why: Tried) -> TurnedAway {
     let error = ErrorBody::new(ErrorCode::Unauthorized, text).field("ticket");
     let error = error.hint("a ticket is for one hello within 30 s: fetch another");
-    TurnedAway { error: Box::new(error), code: CloseCode::TicketExpired }
+    TurnedAway { error: Box::new(error), code: CloseCode::TicketExpired, why }
 }
 
 fn refused(error: &TicketError) -> TurnedAway {
+    let text = error.to_string();
     match error {
-        TicketError::Expired => another(&error.to_string()),
-        TicketError::Foreign | TicketError::Malformed(_) | TicketError::Early => foreign(&error.to_string()),
+        TicketError::Expired => another(&text, Tried::Expired),
+        TicketError::Foreign => foreign(&text, Tried::Foreign),
+        TicketError::Malformed(_) => foreign(&text, Tried::Malformed),
+        TicketError::Early => foreign(&text, Tried::Early),
     }
 }
 
 fn somebody_elses() -> TurnedAway {
     let error = ErrorBody::new(ErrorCode::Unauthorized, "this session belongs to somebody else").field("session");
     let error = error.hint("leave it out to begin a new one");
-    TurnedAway { error: Box::new(error), code: CloseCode::Unauthorized }
+    TurnedAway { error: Box::new(error), code: CloseCode::Unauthorized, why: Tried::Session }
 }
 
 /// What the tools need: a key, and a ticket by hand.
@@ -392,6 +426,7 @@ mod tests {
             guests_see: Sight::everything(),
             since: NOW,
             book: Mutex::default(),
+            metrics: Arc::default(),
         }
     }
 

@@ -101,14 +101,14 @@ impl Server {
     /// When certificate or history cannot be opened, or the system gives no random bytes.
     pub fn build(config: Config) -> Result<Self, BuildError> {
         sabotage::plan(&config.sabotage);
-        let door = door::Door::build(&config.admission, history::unix_ms())?;
+        let metrics = Arc::<Metrics>::default();
+        let door = door::Door::build(&config.admission, Arc::clone(&metrics), history::unix_ms())?;
         let certificate = config.tls.clone().map(Certificate::open).transpose()?;
         let store: Arc<dyn Store> = match config.history {
             HistoryKind::Memory => Arc::new(Memory::new(identity::new_epoch()?, config.memory)),
             HistoryKind::Sqlite => Arc::new(Sqlite::open(&config.data, config.sqlite)?),
         };
         let sanctions = store.sanctions(history::unix_ms())?;
-        let metrics = Arc::<Metrics>::default();
         let (history, writer, follow) = History::open(store);
         let writer = writer.counted(Arc::clone(&metrics));
         let hub = Arc::new(Hub::new(history, config.hub, metrics));

@@ -107,6 +107,39 @@ impl Refused {
     }
 }
 
+/// What came of a ticket, or of having none where one is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// Somebody was let in.
+    Accepted,
+    /// It was an order to end connections, and was carried out.
+    Order,
+    /// There was none.
+    Missing,
+    /// It is none, or is signed with another key.
+    Foreign,
+    /// It is signed, and does not say what a ticket has to.
+    Malformed,
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    Early,
+    /// It was used before.
+    Used,
+    /// It is from before this process, and may have been used then.
+    Restarted,
+    /// It came with somebody else's session.
+    Session,
+    /// What it was made for ended meanwhile.
+    Over,
+    /// More came than can be remembered.
+    TooMany,
+}
+
+words! { Tried: Accepted = "accepted" Order = "order" Missing = "missing" Foreign = "foreign" Malformed = "malformed"
+Expired = "expired" Early = "early" Used = "used" Restarted = "restarted" Session = "session" Over = "over"
+TooMany = "too_many" }
+
 /// What keeps one client, or all of them, from taking too much. Where there is a flag, it has its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use service::metrics::{Count, Tally, Times};
 use shared::{CloseCode, ErrorCode, GapReason, Resume, ServerMessage};
 
-pub use labels::{Limit, Peer, Protocol, Refused, Way};
+pub use labels::{Limit, Peer, Protocol, Refused, Tried, Way};
 pub use tell::{Now, tell};
 
 /// Everything that is counted.
@@ -37,6 +37,7 @@ pub struct Metrics {
     errors: Tally<ErrorCode>,
     refused: Tally<Refused>,
     limits: Tally<Limit>,
+    tickets: Tally<Tried>,
 }
 
 impl Default for Metrics {
@@ -62,6 +63,7 @@ impl Default for Metrics {
             errors: Tally::new(ErrorCode::ALL, ErrorCode::word),
             refused: Tally::new(Refused::ALL, Refused::word),
             limits: Tally::new(Limit::ALL, Limit::word),
+            tickets: Tally::new(Tried::ALL, Tried::word),
         }
     }
 }
@@ -96,6 +98,11 @@ impl Metrics {
             _ => return,
         };
         self.hit(limit);
+    }
+
+    /// Somebody showed a ticket, or none.
+    pub fn ticket(&self, what: Tried) {
+        self.tickets.of(what).up();
     }
 
     /// We ended a connection.

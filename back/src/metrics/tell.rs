@@ -40,6 +40,7 @@ pub fn tell(metrics: &Metrics, now: &Now) -> Sheet {
         "reason",
         metrics.refused.words(),
     ));
+    sheet.add(Family::counters("madang_back_tickets", "Tickets that were shown", "result", metrics.tickets.words()));
     sheet.add(Family::counters_by_two(
         "madang_back_closes",
         "Connections that ended",

@@ -18,16 +18,16 @@ use crate::{
     server::TestServer,
 };
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789a";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789a";
 
 /// A key in a file, and what is signed with it.
-struct Office {
+pub(crate) struct Office {
     folder: TempDir,
     key: TicketKey,
 }
 
 impl Office {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         service::secret::write_new(&folder.path().join("key"), SECRET).unwrap();
         Self { folder, key: TicketKey::new(SECRET.as_bytes()).unwrap() }
@@ -37,28 +37,28 @@ impl Office {
         self.folder.path().join("key")
     }
 
-    fn server(&self, flags: &[&str]) -> TestServer {
+    pub(crate) fn server(&self, flags: &[&str]) -> TestServer {
         let file = self.file();
         let ours = ["--history", "memory", "--presence-interval", "0", "--ticket-key", file.to_str().unwrap()];
         TestServer::with(&[&ours, flags].concat())
     }
 
     /// A server that lets nobody in without a ticket.
-    fn closed(&self) -> TestServer {
+    pub(crate) fn closed(&self) -> TestServer {
         self.server(&["--guests", "no"])
     }
 
-    fn seal(&self, ticket: &Ticket) -> String {
+    pub(crate) fn seal(&self, ticket: &Ticket) -> String {
         ticket.seal(&self.key)
     }
 
     /// A ticket for these rooms.
-    fn ticket(&self, sub: &str, rooms: &[&str]) -> String {
+    pub(crate) fn ticket(&self, sub: &str, rooms: &[&str]) -> String {
         self.seal(&ticket(sub, rooms))
     }
 }
 
-fn ticket(sub: &str, rooms: &[&str]) -> Ticket {
+pub(crate) fn ticket(sub: &str, rooms: &[&str]) -> Ticket {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let (all, named): (Vec<&str>, Vec<&str>) = rooms.iter().partition(|room| **room == "*");
     let now = unix_ms();
@@ -77,7 +77,7 @@ fn ticket(sub: &str, rooms: &[&str]) -> Ticket {
 }
 
 /// Says hello, and what came of it.
-async fn knock(address: SocketAddr, hello: Value) -> (Client, Value) {
+pub(crate) async fn knock(address: SocketAddr, hello: Value) -> (Client, Value) {
     let mut client = Client::chat(address).await;
     client.send(hello).await;
     let first = client.next().await;
@@ -85,7 +85,7 @@ async fn knock(address: SocketAddr, hello: Value) -> (Client, Value) {
 }
 
 /// Somebody with a ticket, welcomed and in these rooms.
-async fn enter(address: SocketAddr, ticket: &str, rooms: &[&str]) -> (Client, Value) {
+pub(crate) async fn enter(address: SocketAddr, ticket: &str, rooms: &[&str]) -> (Client, Value) {
     let wanted: Value =
         rooms.iter().map(|room| ((*room).to_owned(), json!({}))).collect::<serde_json::Map<_, _>>().into();
     let (mut client, welcome) = knock(address, json!({"type": "hello", "ticket": ticket, "rooms": wanted})).await;
@@ -97,7 +97,7 @@ async fn enter(address: SocketAddr, ticket: &str, rooms: &[&str]) -> (Client, Va
 }
 
 /// Everything up to the end, which is as it should be: one `error`, `bye` with this code, and Close with it.
-async fn assert_refused(client: &mut Client, first: Option<Value>, field: &str, code: u16) -> Value {
+pub(crate) async fn assert_refused(client: &mut Client, first: Option<Value>, field: &str, code: u16) -> Value {
     let (rest, end) = client.end().await;
     let told: Vec<Value> = first.into_iter().chain(rest).collect();
     let kinds: Vec<&str> = told.iter().map(|message| message["type"].as_str().unwrap()).collect();

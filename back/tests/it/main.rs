@@ -21,6 +21,7 @@ mod ops;
 mod plain;
 mod presence;
 mod process;
+mod refusals;
 mod resume;
 mod revise;
 mod server;
