@@ -8,6 +8,7 @@ use argon2::{
     password_hash::{PasswordHasher, phc::PasswordHash},
 };
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// Characters of a password at least (NIST SP 800-63B, 3.1.1.2).
 pub(crate) const LEAST: usize = 8;
@@ -26,8 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// When it is too short or too long, or the system gives no random bytes.
 pub(crate) fn hash(password: &str) -> anyhow::Result<String> {
-    anyhow::ensure!(password.chars().count() >= LEAST, "a password has at least {LEAST} characters");
     anyhow::ensure!(password.len() <= MOST, "a password has at most {MOST} bytes");
+    let password = composed(password);
+    anyhow::ensure!(password.chars().count() >= LEAST, "a password has at least {LEAST} characters");
     let mut salt = [0; 16];
     getrandom::fill(&mut salt)?;
     let hash: PasswordHash = Argon2::default()
@@ -36,8 +38,15 @@ pub(crate) fn hash(password: &str) -> anyhow::Result<String> {
     Ok(hash.to_string())
 }
 
+/// A password in the one way to write it (NIST SP 800-63B, 3.1.1.2): keyboards differ in how they write 한 and é.
+fn composed(password: &str) -> String {
+    password.nfc().collect()
+}
+
 fn is_right(password: &str, kept: &str) -> bool {
-    Argon2::default().verify_password(password.as_bytes(), kept).is_ok()
+    let is = |text: &str| Argon2::default().verify_password(text.as_bytes(), kept).is_ok();
+    // What was kept before passwords were composed may be as it was typed.
+    is(&composed(password)) || (!is_nfc(password) && is(password))
 }
 
 /// Looks at passwords.
@@ -76,5 +85,18 @@ mod tests {
         assert_ne!(kept, hash("correct horse").unwrap());
         assert!(!is_right("x", "nonsense") && !is_right("", ""));
         assert!(hash("1234567").is_err() && hash(&"x".repeat(MOST + 1)).is_err());
+    }
+
+    #[test]
+    fn however_a_keyboard_writes_it_it_is_the_same_password() {
+        let (composed, apart) = ("한글 비밀번호 é", "한글 비밀번호 é".nfd().collect::<String>());
+        assert_ne!(composed, apart);
+        for kept in [hash(composed).unwrap(), hash(&apart).unwrap()] {
+            assert!(is_right(composed, &kept) && is_right(&apart, &kept) && !is_right("한글 비밀번호 e", &kept));
+        }
+        // From before: what was typed, as it was typed.
+        let old: PasswordHash = Argon2::default().hash_password_with_salt(apart.as_bytes(), &[7; 16]).unwrap();
+        assert!(is_right(&apart, &old.to_string()));
+        assert!(hash(&"é".nfd().collect::<String>().repeat(7)).is_err(), "seven characters, however they are written");
     }
 }
