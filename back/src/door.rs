@@ -15,6 +15,7 @@ use shared::{
 
 use crate::{
     identity::{self, IdentityError},
+    jwt::{self, JwtKey},
     metrics::{Metrics, Tried},
 };
 
@@ -29,6 +30,8 @@ const ENDED: usize = 10_000;
 pub struct Admission {
     /// Where the key is that tickets are signed with; without one there are guests alone.
     pub key: Option<PathBuf>,
+    /// Tickets of another application, as JSON Web Tokens.
+    pub jwt: Option<jwt::Settings>,
     /// Whether nobody comes in without a ticket.
     pub tickets_only: bool,
     /// What guests may see: names of rooms, where `*` at the end stands for whatever follows.
@@ -41,6 +44,9 @@ pub enum DoorError {
     /// There is no key.
     #[error(transparent)]
     Key(#[from] SecretError),
+    /// There is no key of the other application's.
+    #[error("--jwt-key: {0}")]
+    Jwt(#[from] jwt::JwtError),
     /// What guests may see makes no sense.
     #[error("--guest-rooms: {0}")]
     Rooms(#[from] NameError),
@@ -49,6 +55,7 @@ pub enum DoorError {
 /// The door.
 pub struct Door {
     key: Option<TicketKey>,
+    jwt: Option<JwtKey>,
     tickets_only: bool,
     guests_see: Sight,
     /// Tickets from before, in Unix milliseconds, may have been used with the process that ran then.
@@ -165,7 +172,8 @@ impl Door {
         };
         let guests_see = Sight::parse(admission.guests_see.iter().map(String::as_str))?;
         let tickets_only = admission.tickets_only;
-        Ok(Self { key, tickets_only, guests_see, since: now, book: Mutex::default(), metrics })
+        let jwt = admission.jwt.as_ref().map(JwtKey::read).transpose()?;
+        Ok(Self { key, jwt, tickets_only, guests_see, since: now, book: Mutex::default(), metrics })
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -193,7 +201,11 @@ impl Door {
         let Some((key, ticket)) = self.key.as_ref().zip(ticket) else {
             return self.guest(session);
         };
-        let ticket = Ticket::open(ticket, key, now).map_err(|error| refused(&error))?;
+        let ticket = match &self.jwt {
+            Some(jwt) if !Ticket::is_one(ticket) => jwt.open(ticket, now),
+            _ => Ticket::open(ticket, key, now),
+        };
+        let ticket = ticket.map_err(|error| refused(&error))?;
         self.use_up(&ticket, now)?;
         let user = ticket.user().ok_or_else(|| foreign("the ticket says nobody", Tried::Malformed))?;
         if ticket.end {
@@ -422,6 +434,7 @@ mod tests {
     fn door() -> Door {
         Door {
             key: TicketKey::new(&[b'k'; 32]),
+            jwt: None,
             tickets_only: true,
             guests_see: Sight::everything(),
             since: NOW,

@@ -15,6 +15,11 @@ pub mod heartbeat;
 pub mod history;
 pub mod hub;
 pub mod identity;
+#[cfg(feature = "jwt")]
+pub mod jwt;
+#[cfg(not(feature = "jwt"))]
+#[path = "no_jwt.rs"]
+pub mod jwt;
 pub mod limits;
 pub mod listener;
 pub mod metrics;

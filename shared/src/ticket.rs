@@ -151,6 +151,11 @@ impl TicketKey {
 }
 
 impl Ticket {
+    /// Whether somebody hands over a ticket of this form, good or bad.
+    pub fn is_one(text: &str) -> bool {
+        text.starts_with(FORM)
+    }
+
     /// The ticket as it is handed over.
     pub fn seal(&self, key: &TicketKey) -> String {
         let said = serde_json::to_vec(self).unwrap_or_default();
@@ -182,7 +187,11 @@ impl Ticket {
         Ok(ticket)
     }
 
-    fn check(&self, now: u64) -> Result<(), TicketError> {
+    /// Whether it says what a ticket has to, and is to be used at this time, in Unix milliseconds.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, now: u64) -> Result<(), TicketError> {
         let is_word = |text: &str, least: usize, most: usize| {
             (least..=most).contains(&text.len()) && !text.chars().any(char::is_control)
         };

@@ -99,6 +99,17 @@ pub(super) struct Args {
     #[arg(long, env = "BACK_TICKET_KEY", value_name = "FILE", global = true)]
     pub(super) ticket_key: Option<PathBuf>,
 
+    /// Key that JSON Web Tokens of another application are checked with, as a file: one line for HS256, or an Ed25519 public
+    /// key in PEM for EdDSA. They are tickets then
+    #[cfg(feature = "jwt")]
+    #[arg(long, env = "BACK_JWT_KEY", value_name = "FILE", requires = "ticket_key")]
+    pub(super) jwt_key: Option<PathBuf>,
+
+    /// What these tokens have to name as their audience (aud)
+    #[cfg(feature = "jwt")]
+    #[arg(long, env = "BACK_JWT_AUDIENCE", default_value = "madang", value_name = "AUDIENCE")]
+    pub(super) jwt_audience: String,
+
     /// Whether whoever has no ticket comes in as a guest; no asks for --ticket-key
     #[arg(long, env = "BACK_GUESTS", value_enum, default_value_t = Guests::Yes, requires_if("no", "ticket_key"))]
     pub(super) guests: Guests,

@@ -162,6 +162,10 @@ impl From<Args> for Config {
             arrivals: none_is_all(args.arrivals),
             admission: Admission {
                 key: args.ticket_key,
+                #[cfg(feature = "jwt")]
+                jwt: args.jwt_key.map(|key| crate::jwt::Settings { key, audience: args.jwt_audience }),
+                #[cfg(not(feature = "jwt"))]
+                jwt: None,
                 tickets_only: args.guests == Guests::No,
                 guests_see: args.guest_rooms,
             },

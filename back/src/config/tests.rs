@@ -42,6 +42,8 @@ fn nonsense_is_refused_with_a_sentence() {
         (["--rest-ms", "1001"], "1001 is not in 0..=1000"),
         (["--tls-cert", "cert.pem"], "--tls-key <FILE>"),
         (["--tls-key", "key.pem"], "--tls-cert <FILE>"),
+        #[cfg(feature = "jwt")]
+        (["--jwt-key", "jwt.key"], "--ticket-key <FILE>"),
     ] {
         let error = Config::from_args(&args).unwrap_err();
         assert!(error.contains(hint), "{error}");

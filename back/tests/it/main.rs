@@ -12,6 +12,8 @@ mod drain;
 mod durable;
 mod handshake;
 mod heartbeat;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod limits;
 mod logs;
 mod moderation;
