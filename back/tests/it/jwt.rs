@@ -53,6 +53,7 @@ async fn a_token_of_another_application_opens_what_it_names_and_once() {
         let mut echo = Client::plain(server.address, &format!("/echo?ticket={bad}")).await;
         assert_eq!(echo.close_code().await, code);
     }
-    let mut plain = Client::plain(server.address, &format!("/rooms/dev?ticket={}", token("token-05", &json!({})))).await;
+    let mut plain =
+        Client::plain(server.address, &format!("/rooms/dev?ticket={}", token("token-05", &json!({})))).await;
     assert_eq!(plain.until("welcome").await["name"], "Kim");
 }
