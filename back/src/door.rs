@@ -503,6 +503,7 @@ mod tests {
         door.end(&user, None, NOW + 5, false, NOW + 5).unwrap();
         assert!(door.still(&user, &by(Some("desk"), NOW)).is_err() && door.still(&user, &by(None, NOW)).is_err());
     }
+
     #[test]
     fn who_may_come_anew_needs_a_later_ticket_and_no_other_sign_in() {
         let door = door();

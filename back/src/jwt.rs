@@ -15,6 +15,9 @@ use shared::{
 /// How a public key in PEM begins (RFC 7468). Whoever makes one with `openssl pkey -pubout` has it like this.
 const PUBLIC: &[u8] = b"-----BEGIN PUBLIC KEY-----";
 
+/// What is said of a token that is signed and is no ticket.
+const LACKING: TicketError = TicketError::Malformed("lacks sub, aud, iat, exp or jti, or has a field that cannot be");
+
 /// What an operator says of them.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -126,8 +129,6 @@ impl JwtKey {
         Ok(ticket)
     }
 }
-
-const LACKING: TicketError = TicketError::Malformed("lacks sub, aud, iat, exp or jti, or has a field that cannot be");
 
 #[cfg(test)]
 mod tests {

@@ -59,8 +59,8 @@ impl Held {
 
     /// Whether there is no more than this.
     fn is_within(&self, before: &Self) -> bool {
-        let descriptors = self.descriptors.iter().zip(before.descriptors);
-        descriptors.into_iter().all(|(now, then)| *now <= then) && self.gauges == before.gauges
+        let mut descriptors = self.descriptors.iter().zip(&before.descriptors);
+        descriptors.all(|(now, then)| now <= then) && self.gauges == before.gauges
     }
 }
 
