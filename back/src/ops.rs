@@ -16,6 +16,7 @@ use std::{
 use service::{
     metrics::CONTENT_TYPE,
     ops::{Reason, readiness},
+    process::Process,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -129,6 +130,7 @@ impl Ops {
     async fn sheet(&self) -> Result<String, std::fmt::Error> {
         let Depths { appends, batches, readers, searchers } = self.hub.history().depths();
         let now = Now {
+            process: Process::now(),
             writable: !self.hub.history().is_degraded(),
             rooms: self.hub.open_rooms(),
             appends,

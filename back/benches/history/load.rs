@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::ensure;
-use back::history::{Change, Draft, Outcome, Says, Sqlite, Store, sqlite::SqliteLimits};
+use back::history::{
+    Change, Draft, Outcome, Says, Sqlite, Store,
+    sqlite::{CACHE, SqliteLimits},
+};
 use shared::{MessageId, Name, RoomName, UserId};
 
 use crate::texts::Lines;
@@ -16,7 +19,8 @@ const BATCH: usize = 2_000;
 
 const PEOPLE: usize = 1_000;
 
-const ANY: SqliteLimits = SqliteLimits { messages: usize::MAX, age: None, rooms: usize::MAX, names: usize::MAX };
+const ANY: SqliteLimits =
+    SqliteLimits { messages: usize::MAX, age: None, rooms: usize::MAX, names: usize::MAX, cache: CACHE };
 
 /// Stores so many messages, in turn in each of these rooms; the search index sees none of them.
 pub fn fill(data: &Path, rooms: &[String], messages: usize) -> anyhow::Result<()> {

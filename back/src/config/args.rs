@@ -7,7 +7,7 @@ use service::{log, ops};
 use shared::{TrustedProxies, forwarded, limits, origin::AllowedOrigin};
 
 use super::{NEVER, tools::ToolArgs};
-use crate::{moderation::Known, sabotage::Sabotage};
+use crate::{history::sqlite::CACHE, moderation::Known, sabotage::Sabotage};
 
 /// Madang's chat server. Every flag has an environment variable; a flag wins over it. 0 means no limit; for closing,
 /// draining and presence it means at once.
@@ -58,6 +58,11 @@ pub(super) struct Args {
     /// sqlite
     #[arg(long, env = "BACK_HISTORY_NAMES", default_value_t = 100_000, value_name = "N")]
     pub(super) history_names: usize,
+
+    /// Mebibytes of the file that are held in memory, at most; the kernel holds what it has room for. Only with
+    /// --history sqlite
+    #[arg(long, env = "BACK_HISTORY_CACHE_MIB", default_value_t = CACHE >> 20, value_parser = cache, value_name = "MIB")]
+    pub(super) history_cache_mib: usize,
 
     /// Mebibytes of history that are kept in memory. Only with --history memory
     #[arg(long, env = "BACK_HISTORY_MIB", default_value_t = 256, value_name = "MIB")]
@@ -237,6 +242,9 @@ pub enum HistoryKind {
 /// Most threads that serve connections: more than any machine has CPUs for, and few enough to be started.
 const MOST_WORKERS: usize = 1024;
 
+/// What SQLite counts in kibibytes has to fit into 31 bits.
+const MOST_CACHE_MIB: usize = 65_536;
+
 /// Seconds in a day.
 pub(super) const DAY: f64 = 24.0 * 60.0 * 60.0;
 
@@ -244,6 +252,12 @@ fn days(text: &str) -> Result<f64, String> {
     let days: f64 = text.parse().map_err(|_| "give days, as in 30 or 0.5".to_owned())?;
     let most = NEVER.as_secs_f64() / DAY;
     if (0.0..=most).contains(&days) { Ok(days) } else { Err(format!("give days from 0 (for ever) to {most}")) }
+}
+
+/// Not 0, which elsewhere means no limit: SQLite cannot work without a page.
+fn cache(text: &str) -> Result<usize, String> {
+    let mebibytes = text.parse().ok().filter(|mebibytes| (1..=MOST_CACHE_MIB).contains(mebibytes));
+    mebibytes.ok_or_else(|| format!("give mebibytes from 1 to {MOST_CACHE_MIB}"))
 }
 
 /// Not 0, which elsewhere means no limit: without a thread nothing happens.

@@ -131,6 +131,7 @@ impl From<Args> for Config {
                 age: (args.history_days > 0.0).then(|| Duration::from_secs_f64(args.history_days * DAY)),
                 rooms: none_is_all(args.history_rooms),
                 names: none_is_all(args.history_names),
+                cache: args.history_cache_mib << 20,
             },
             memory: MemoryLimits {
                 messages: none_is_all(args.history_messages),

@@ -6,7 +6,7 @@ use shared::{Epoch, Message, MessageId, Name, Person, RoomName, UserId};
 
 use super::{
     Bounds, Change, Draft, Memory, MemoryLimits, Outcome, Query, Range, Refusal, Says, Sqlite, Store,
-    sqlite::SqliteLimits,
+    sqlite::{CACHE, SqliteLimits},
 };
 
 pub fn room(name: &str) -> RoomName {
@@ -60,7 +60,7 @@ pub fn rest(store: &dyn Store) {
 
 pub fn sqlite(messages: usize) -> (tempfile::TempDir, Sqlite) {
     let data = tempfile::tempdir().unwrap();
-    let limits = SqliteLimits { messages, age: None, rooms: 1_000, names: 100 };
+    let limits = SqliteLimits { messages, age: None, rooms: 1_000, names: 100, cache: CACHE };
     let sqlite = Sqlite::open(data.path(), limits).unwrap();
     (data, sqlite)
 }

@@ -1,12 +1,17 @@
 //! Every metric of this server by its name. `docs/operations.md` has them in a table, and a test compares the two.
 
-use service::metrics::{Family, Sheet, Tally, Unit};
+use service::{
+    metrics::{Family, Sheet, Tally, Unit},
+    process::Process,
+};
 
 use super::Metrics;
 
 /// What is not counted but looked up, as it is now.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Now {
+    /// What the process takes of the machine.
+    pub process: Process,
     /// Whether history takes what is said.
     pub writable: bool,
     /// Rooms in memory.
@@ -25,7 +30,7 @@ pub struct Now {
 
 /// Everything, as it is now.
 pub fn tell(metrics: &Metrics, now: &Now) -> Sheet {
-    let mut sheet = Sheet::of("madang_back", env!("CARGO_PKG_VERSION"), metrics.begun);
+    let mut sheet = Sheet::of("madang_back", env!("CARGO_PKG_VERSION"), metrics.begun, &now.process);
     let Metrics { begun: _, bare, tls, connected, members, late, .. } = metrics;
     sheet.add(Family::gauges_by_two(
         "madang_back_connections",

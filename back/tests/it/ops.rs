@@ -326,6 +326,26 @@ async fn a_second_server_goes_without_and_a_named_place_that_is_taken_is_an_erro
     assert_eq!(Back::start(&["--ops", "off"]).ops, None);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_process_takes_of_the_machine_is_told() {
+    let back = Back::start(&["--ops", "127.0.0.1:0"]);
+    let ops = back.ops.unwrap();
+    let before = scrape(ops).await;
+    let value = |seen: &Scrape, name: &str| seen.value(name, &[]);
+    let [resident, allocated] = ["process_resident_memory_bytes", "madang_back_allocated_bytes"];
+    // The program's own pages and what the allocator keeps ready come on top of what was asked for.
+    assert!(value(&before, allocated) > 100_000.0, "{}", value(&before, allocated));
+    assert!(value(&before, resident) > value(&before, allocated));
+    let mut clients = Vec::new();
+    for n in 0..50 {
+        clients.push(Client::in_room(back.address, &format!("kim-{n}"), "dev").await);
+    }
+    let with_people = scrape(ops).await;
+    assert!(value(&with_people, allocated) > value(&before, allocated) + 50.0 * 500.0);
+    assert!(value(&with_people, "process_open_fds") >= value(&before, "process_open_fds") + 50.0);
+    assert!(value(&with_people, "process_max_fds") > value(&with_people, "process_open_fds"));
+}
+
 const OPERATIONS: &str = include_str!("../../../docs/operations.md");
 const DASHBOARD: &str = include_str!("../../../docs/grafana.json");
 

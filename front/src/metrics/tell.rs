@@ -1,12 +1,15 @@
 //! Every metric of this server by its name. `docs/operations.md` has them in a table, and a test compares the two.
 
-use service::metrics::{Family, Sheet};
+use service::{
+    metrics::{Family, Sheet},
+    process::Process,
+};
 
 use super::{Kind, Metrics};
 
 /// Everything, as it is now.
-pub fn tell(metrics: &Metrics) -> Sheet {
-    let mut sheet = Sheet::of("madang_front", env!("CARGO_PKG_VERSION"), metrics.begun);
+pub fn tell(metrics: &Metrics, process: &Process) -> Sheet {
+    let mut sheet = Sheet::of("madang_front", env!("CARGO_PKG_VERSION"), metrics.begun, process);
     let answers = Kind::ALL.iter().zip(&metrics.answers);
     sheet.add(Family::counters_by_two(
         "madang_front_answers",

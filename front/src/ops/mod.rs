@@ -14,6 +14,7 @@ use actix_web::{
 use service::{
     metrics::CONTENT_TYPE,
     ops::{Reason, readiness},
+    process::Process,
 };
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -103,7 +104,7 @@ impl Ops {
     }
 
     fn tell(&self) -> HttpResponse {
-        match metrics::tell(&self.metrics).to_text() {
+        match metrics::tell(&self.metrics, &Process::now()).to_text() {
             Ok(text) => HttpResponse::Ok().content_type(CONTENT_TYPE).body(text),
             Err(_) => HttpResponse::InternalServerError().content_type(TEXT).body("The numbers cannot be written.\n"),
         }

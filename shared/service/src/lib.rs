@@ -9,6 +9,7 @@ pub mod live;
 pub mod log;
 pub mod metrics;
 pub mod ops;
+pub mod process;
 pub mod secret;
 pub mod settings;
 pub mod signals;

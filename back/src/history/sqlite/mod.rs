@@ -41,7 +41,7 @@ pub use backup::backup;
 pub use check::{Report, check};
 pub use export::{Format, export};
 pub use moderation::Moderators;
-pub use open::{FILE, OpenError};
+pub use open::{CACHE, FILE, OpenError};
 pub use tool::{Progress, ToolError};
 
 /// How much is kept.
@@ -55,12 +55,15 @@ pub struct SqliteLimits {
     pub rooms: usize,
     /// Names of people who are not connected.
     pub names: usize,
+    /// Bytes of the file that are held in memory.
+    pub cache: usize,
 }
 
 /// A history in a file.
 pub struct Sqlite {
     epoch: Epoch,
     path: PathBuf,
+    cache: usize,
     write: Mutex<Option<Write>>,
     degraded: AtomicBool,
     /// Connections that nobody asks just now.
@@ -74,15 +77,17 @@ impl Sqlite {
     /// # Errors
     /// When it is in use, damaged, foreign or newer, or cannot be written; each says what to do.
     pub fn open(data: &Path, limits: SqliteLimits) -> Result<Self, OpenError> {
-        let open::Opened { writer, epoch, path, lock } = open::open(data)?;
+        let open::Opened { writer, epoch, path, lock } = open::open(data, limits.cache)?;
         let write = Write::new(writer, epoch.clone(), limits)
             .map_err(|error| OpenError::Sqlite { path: path.clone(), error })?;
         // All of them now: when every descriptor is taken, what was said can still be read.
-        let readers = (0..READERS + SEARCHERS).map(|_| open::reader(&path)).collect::<Result<Vec<_>, _>>();
+        let readers =
+            (0..READERS + SEARCHERS).map(|_| open::reader(&path, limits.cache)).collect::<Result<Vec<_>, _>>();
         let readers = readers.map_err(|error| OpenError::Sqlite { path: path.clone(), error })?;
         Ok(Self {
             epoch,
             path,
+            cache: limits.cache,
             write: Mutex::new(Some(write)),
             degraded: AtomicBool::new(false),
             readers: Mutex::new(readers),
@@ -110,7 +115,7 @@ impl Sqlite {
     /// Asks one of the reading connections. One that failed is not used again.
     fn ask<T>(&self, question: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, Unavailable> {
         let idle = self.idle().pop();
-        let mut reader = idle.map_or_else(|| open::reader(&self.path), Ok).map_err(Unavailable::new)?;
+        let mut reader = idle.map_or_else(|| open::reader(&self.path, self.cache), Ok).map_err(Unavailable::new)?;
         let answer = question(&mut reader).map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Unavailable::TooLong,
             _ => Unavailable::new(error),

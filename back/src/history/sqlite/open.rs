@@ -12,7 +12,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig};
 use shared::Epoch;
 
 use super::schema::{STEPS, StepError, is_ours, layout, migrate};
-use crate::identity;
+use crate::{
+    history::{READERS, SEARCHERS},
+    identity,
+};
 
 /// The file's name in the data directory.
 pub const FILE: &str = "chat.db";
@@ -22,6 +25,27 @@ const LOCK: &str = "chat.lock";
 
 /// SQLite before this could corrupt a file in WAL mode when a checkpoint met a reset of the log.
 const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// Bytes of the file that the connections of a server hold in memory, unless it is told otherwise; the kernel holds more.
+pub const CACHE: usize = 160 << 20;
+
+/// What one connection holds of that: the writer as much as four readers, because it looks everything up that it changes.
+#[derive(Debug, Clone, Copy)]
+enum Share {
+    Writer,
+    Reader,
+}
+
+impl Share {
+    /// For `PRAGMA cache_size`, which counts kibibytes below zero.
+    fn pragma(self, cache: usize) -> String {
+        let tenths = match self {
+            Self::Writer => 10 - (READERS + SEARCHERS),
+            Self::Reader => 1,
+        };
+        format!("PRAGMA cache_size = -{};", cache / 1024 / 10 * tenths)
+    }
+}
 
 /// Why a history could not be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -103,11 +127,11 @@ pub struct Beside {
     _lock: Option<File>,
 }
 
-/// Opens the history in this directory, and makes one if there is none.
+/// Opens the history in this directory, and makes one if there is none; `cache` is for all connections of the server.
 ///
 /// # Errors
 /// When it is in use, damaged, foreign or newer, or cannot be written.
-pub fn open(data: &Path) -> Result<Opened, OpenError> {
+pub fn open(data: &Path, cache: usize) -> Result<Opened, OpenError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(OpenError::OldSqlite(rusqlite::version().to_owned()));
     }
@@ -134,7 +158,7 @@ pub fn open(data: &Path) -> Result<Opened, OpenError> {
     // Only one thread at a time has it, so SQLite need not lock it once more.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut writer = Connection::open_with_flags(&path, flags).map_err(at)?;
-    prepare(&writer).map_err(at)?;
+    prepare(&writer, cache).map_err(at)?;
     identify(&writer, &path)?;
     migrate(&mut writer, STEPS).map_err(|error| step_error(error, &path))?;
     let epoch = epoch(&mut writer, &path)?;
@@ -153,7 +177,7 @@ pub fn open_to_read(data: &Path) -> Result<(Connection, PathBuf), OpenError> {
         Ok(false) => return Err(OpenError::Missing(path)),
         Err(error) => return Err(OpenError::Files { path, error }),
     }
-    let reader = reader(&path).map_err(|error| explain(&path, error))?;
+    let reader = reader(&path, CACHE).map_err(|error| explain(&path, error))?;
     identify(&reader, &path)?;
     match layout(&reader).map_err(|error| explain(&path, error))? {
         // A server was killed before it had made anything.
@@ -169,7 +193,7 @@ pub fn open_to_read(data: &Path) -> Result<(Connection, PathBuf), OpenError> {
 /// # Errors
 /// When it cannot be written, or a server of another version runs on it.
 pub fn open_beside(data: &Path) -> Result<Beside, OpenError> {
-    match open(data) {
+    match open(data, CACHE) {
         Ok(Opened { writer, lock, .. }) => return Ok(Beside { writer, _lock: Some(lock) }),
         // The server that has it brought it up to date.
         Err(OpenError::Locked(_)) => {}
@@ -179,7 +203,7 @@ pub fn open_beside(data: &Path) -> Result<Beside, OpenError> {
     let at = |error| explain(&path, error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let writer = Connection::open_with_flags(&path, flags).map_err(at)?;
-    prepare(&writer).map_err(at)?;
+    prepare(&writer, CACHE).map_err(at)?;
     identify(&writer, &path)?;
     let found = layout(&writer).map_err(at)?;
     match found.cmp(&(STEPS.len() as i64)) {
@@ -199,12 +223,11 @@ fn file_in(data: &Path) -> Result<PathBuf, OpenError> {
 ///
 /// # Errors
 /// SQLite's.
-pub fn reader(path: &Path) -> rusqlite::Result<Connection> {
+pub fn reader(path: &Path, cache: usize) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reader = Connection::open_with_flags(path, flags)?;
     reader.set_prepared_statement_cache_capacity(64);
-    // 16 MiB of pages; the kernel holds the rest.
-    reader.execute_batch("PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;")?;
+    reader.execute_batch(&(Share::Reader.pragma(cache) + "PRAGMA temp_store = MEMORY;"))?;
     // SQLite opens the file when it is first read, and the log beside it.
     layout(&reader)?;
     Ok(reader)
@@ -219,17 +242,17 @@ fn explain(path: &Path, error: rusqlite::Error) -> OpenError {
     }
 }
 
-fn prepare(writer: &Connection) -> rusqlite::Result<()> {
+fn prepare(writer: &Connection, cache: usize) -> rusqlite::Result<()> {
     // A partial index makes the planner look at the values that are bound, and so every send would prepare its
     // statement anew: half of the time that storing takes.
     writer.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     writer.set_prepared_statement_cache_capacity(64);
     // FULL: a commit returns when it is on the disk. With NORMAL, a power cut takes the last ones back. The log is
     // brought into the file by `checkpoint`, because SQLite's own way of doing that tells nobody of a failed fsync.
+    writer.execute_batch(&Share::Writer.pragma(cache))?;
     writer.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
-         PRAGMA cache_size = -65536;
          PRAGMA temp_store = MEMORY;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA wal_autocheckpoint = 0;
@@ -309,7 +332,7 @@ mod tests {
             INSERT INTO messages (id, user, name, text, at) VALUES (1 << 40 | 1, x'01', 'kim', 'hello', 5);";
         file.execute_batch(said).unwrap();
         drop(file);
-        let opened = open(data.path()).unwrap();
+        let opened = open(data.path(), CACHE).unwrap();
         assert_eq!((layout(&opened.writer).unwrap(), opened.epoch.as_str()), (STEPS.len() as i64, "then"));
         let text: String = opened.writer.query_row("SELECT text FROM messages", [], |row| row.get(0)).unwrap();
         assert_eq!(text, "hello");
@@ -318,21 +341,33 @@ mod tests {
     #[test]
     fn a_file_of_a_later_layout_is_left_to_its_version() {
         let data = tempfile::tempdir().unwrap();
-        open(data.path()).unwrap().writer.execute_batch("PRAGMA user_version = 99").unwrap();
-        let error = open(data.path()).err().unwrap().to_string();
+        open(data.path(), CACHE).unwrap().writer.execute_batch("PRAGMA user_version = 99").unwrap();
+        let error = open(data.path(), CACHE).err().unwrap().to_string();
         assert!(error.contains("newer back (layout 99, this one knows"), "{error}");
+    }
+
+    #[test]
+    fn the_connections_share_what_may_be_held() {
+        let data = tempfile::tempdir().unwrap();
+        let opened = open(data.path(), 10 << 20).unwrap();
+        let held = |connection: &Connection| {
+            connection.query_row("PRAGMA cache_size", [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        let (writer, one) = (held(&opened.writer), held(&reader(&opened.path, 10 << 20).unwrap()));
+        assert_eq!((writer, one), (-4096, -1024));
+        assert_eq!(writer + one * (READERS + SEARCHERS) as i64, -10 * 1024);
     }
 
     #[test]
     fn only_one_server_has_a_file() {
         let data = tempfile::tempdir().unwrap();
-        let first = open(data.path()).unwrap();
-        let error = open(data.path()).err().unwrap().to_string();
+        let first = open(data.path(), CACHE).unwrap();
+        let error = open(data.path(), CACHE).err().unwrap().to_string();
         assert!(error.contains("in use by another back") && error.contains("--data"), "{error}");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&data.path().join(FILE)), 0o600, "nobody else reads what was said");
         drop(first);
-        open(data.path()).unwrap();
+        open(data.path(), CACHE).unwrap();
     }
 
     #[test]
@@ -341,25 +376,25 @@ mod tests {
         let path = data.path().join(FILE);
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
         let before = fs::read(&path).unwrap();
-        assert!(matches!(open(data.path()), Err(OpenError::Foreign(_))));
+        assert!(matches!(open(data.path(), CACHE), Err(OpenError::Foreign(_))));
         assert_eq!(fs::read(&path).unwrap().len(), before.len());
         fs::write(&path, b"this is a shopping list, and longer than the header of a database would be").unwrap();
-        let error = open(data.path()).err().unwrap().to_string();
+        let error = open(data.path(), CACHE).err().unwrap().to_string();
         assert!(error.contains("is damaged") && error.contains("Restore a backup"), "{error}");
     }
 
     #[test]
     fn the_epoch_stays_and_a_copy_gets_another() {
         let data = tempfile::tempdir().unwrap();
-        let epoch = open(data.path()).unwrap().epoch;
-        let again = open(data.path()).unwrap();
+        let epoch = open(data.path(), CACHE).unwrap().epoch;
+        let again = open(data.path(), CACHE).unwrap();
         assert_eq!(again.epoch, epoch);
         again.writer.execute("INSERT INTO meta VALUES ('copied', '')", []).unwrap();
         drop(again);
-        let copy = open(data.path()).unwrap();
+        let copy = open(data.path(), CACHE).unwrap();
         assert_ne!(copy.epoch, epoch);
         let renewed = copy.epoch.clone();
         drop(copy);
-        assert_eq!(open(data.path()).unwrap().epoch, renewed);
+        assert_eq!(open(data.path(), CACHE).unwrap().epoch, renewed);
     }
 }

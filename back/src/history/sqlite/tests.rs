@@ -11,7 +11,7 @@ use crate::history::{
     contract::{delete, edit, found, rest, room, say, seqs, sqlite, texts, user},
 };
 
-const LIMITS: SqliteLimits = SqliteLimits { messages: 100_000, age: None, rooms: 1_000, names: 100 };
+const LIMITS: SqliteLimits = SqliteLimits { messages: 100_000, age: None, rooms: 1_000, names: 100, cache: CACHE };
 
 fn count(data: &Path, table: &str) -> i64 {
     let file = Connection::open(data.join(FILE)).unwrap();

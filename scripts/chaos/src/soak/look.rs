@@ -20,11 +20,14 @@ pub const GAUGES: [&str; 6] = [
     "madang_front_open",
 ];
 
-/// A process at one moment.
+/// What a program asked for and has not given back, in bytes.
+pub const ALLOCATED: [&str; 2] = ["madang_back_allocated_bytes", "madang_front_allocated_bytes"];
+
+/// A process at one moment, from outside.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Look {
     /// Memory that is its own, in bytes: not that of files.
-    pub memory: f64,
+    pub resident: f64,
     /// Open descriptors.
     pub descriptors: usize,
 }
@@ -36,31 +39,31 @@ pub struct Look {
 pub fn look(id: u32) -> anyhow::Result<Look> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).context("there is no such process")?;
     let kibibytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next());
-    let memory = 1024.0 * kibibytes.and_then(|text| text.parse::<f64>().ok()).context("its memory is not told")?;
-    Ok(Look { memory, descriptors: fs::read_dir(format!("/proc/{id}/fd"))?.count() })
+    let resident = 1024.0 * kibibytes.and_then(|text| text.parse::<f64>().ok()).context("its memory is not told")?;
+    Ok(Look { resident, descriptors: fs::read_dir(format!("/proc/{id}/fd"))?.count() })
 }
 
-/// The sums of [`GAUGES`] over their labels, as far as the program has them.
+/// The sums of these gauges over their labels, as far as the program has them.
 ///
 /// # Errors
 /// When it does not answer.
-pub async fn gauges(ops: SocketAddr) -> anyhow::Result<BTreeMap<&'static str, f64>> {
+pub async fn gauges(ops: SocketAddr, names: &[&'static str]) -> anyhow::Result<BTreeMap<&'static str, f64>> {
     let ask = async {
         let mut connection = Connection::open(ops, None).await?;
         connection.ask(&Call::get("/metrics".to_owned()), PATIENCE).await
     };
     let answer = ask.await.map_err(|_| anyhow::anyhow!("nobody answers at {ops}"))?;
     anyhow::ensure!(answer.status.is_success(), "{ops} answers {}", answer.status);
-    Ok(sums(&String::from_utf8_lossy(&answer.body)))
+    Ok(sums(&String::from_utf8_lossy(&answer.body), names))
 }
 
-fn sums(text: &str) -> BTreeMap<&'static str, f64> {
+fn sums(text: &str, names: &[&'static str]) -> BTreeMap<&'static str, f64> {
     let mut sums = BTreeMap::new();
     for line in text.lines() {
         let Some((series, value)) = line.rsplit_once(' ') else { continue };
         let name = series.split('{').next().unwrap_or_default();
-        if let (Some(gauge), Ok(value)) = (GAUGES.into_iter().find(|gauge| *gauge == name), value.parse::<f64>()) {
-            *sums.entry(gauge).or_default() += value;
+        if let (Some(gauge), Ok(value)) = (names.iter().find(|gauge| **gauge == name), value.parse::<f64>()) {
+            *sums.entry(*gauge).or_default() += value;
         }
     }
     sums
@@ -74,12 +77,12 @@ mod tests {
     fn gauges_are_summed_over_their_labels() {
         let text = "# HELP x y\nmadang_back_connections{protocol=\"plain\"} 2\nmadang_back_connections{protocol=\"echo\"} 3\n\
                     madang_back_connects_total 9\nmadang_back_rooms 1\n# EOF\n";
-        assert_eq!(sums(text), [("madang_back_connections", 5.0), ("madang_back_rooms", 1.0)].into());
+        assert_eq!(sums(text, &GAUGES), [("madang_back_connections", 5.0), ("madang_back_rooms", 1.0)].into());
     }
 
     #[test]
     fn this_process_holds_something() {
         let here = look(std::process::id()).unwrap();
-        assert!(here.memory > 100_000.0 && here.descriptors > 2, "{here:?}");
+        assert!(here.resident > 100_000.0 && here.descriptors > 2, "{here:?}");
     }
 }

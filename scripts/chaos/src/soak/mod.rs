@@ -31,7 +31,7 @@ use crate::{
     round::SETTLE,
     verdict::Outcome,
 };
-use look::{GAUGES, look};
+use look::{ALLOCATED, GAUGES, look};
 use passers_by::{Servers, pass_by};
 use trend::Trend;
 
@@ -69,7 +69,10 @@ struct Watched {
     name: &'static str,
     program: Program,
     ops: SocketAddr,
-    trend: Trend,
+    /// What it asked for and has not given back.
+    allocated: Trend,
+    /// What of it is in the machine's memory, with what the allocator keeps ready.
+    resident: Trend,
 }
 
 impl Watched {
@@ -80,7 +83,7 @@ impl Watched {
         let flags = flags.into_iter().map(str::to_owned).collect();
         let mut program = Program::new(path.to_owned(), flags, Vec::new(), folder.join(format!("{name}.log")))?;
         program.start(&[]).await?;
-        Ok(Self { name, program, ops, trend: Trend::default() })
+        Ok(Self { name, program, ops, allocated: Trend::default(), resident: Trend::default() })
     }
 
     fn look(&mut self) -> anyhow::Result<look::Look> {
@@ -88,6 +91,11 @@ impl Watched {
             anyhow::bail!("{} ended by itself ({status})", self.name);
         }
         look(self.program.id().context("it does not run")?)
+    }
+
+    async fn allocated(&self) -> anyhow::Result<f64> {
+        let told = look::gauges(self.ops, &ALLOCATED).await?;
+        told.into_values().next().with_context(|| format!("{} does not tell its memory", self.name))
     }
 }
 
@@ -102,7 +110,7 @@ impl House {
         let data = folder.join("data");
         let data = data.to_str().context("a folder with a strange name")?;
         let flags = ["--data", data, "--sends-per-second", "0", "--history-messages", "100", "--history-names", "1000"];
-        let flags = [&flags[..], &["--logs-mib", "4", "--sessions", "1000"]].concat();
+        let flags = [&flags[..], &["--history-cache-mib", "1", "--logs-mib", "4", "--sessions", "1000"]].concat();
         let back = Watched::start("back", &abilities.back, folder, &flags).await?;
         let to = format!("ws://{}", back.program.address());
         let front = Watched::start("front", &abilities.front, folder, &["--back", &to, "--same-port"]).await?;
@@ -115,8 +123,8 @@ impl House {
 
     async fn held(&mut self) -> anyhow::Result<Held> {
         let descriptors = [self.back.look()?.descriptors, self.front.look()?.descriptors];
-        let mut gauges = look::gauges(self.back.ops).await?;
-        gauges.extend(look::gauges(self.front.ops).await?);
+        let mut gauges = look::gauges(self.back.ops, &GAUGES).await?;
+        gauges.extend(look::gauges(self.front.ops, &GAUGES).await?);
         anyhow::ensure!(gauges.len() > GAUGES.len() / 2, "the programs tell little of themselves: {gauges:?}");
         Ok(Held { descriptors, gauges })
     }
@@ -148,17 +156,24 @@ pub async fn run(soak: &Soak) -> anyhow::Result<Outcome> {
     people(&mut house, soak, warm_up, warm_up + minutes).await?;
     let after = house.until_held(Some(&before)).await?;
 
-    let mut grown = Vec::new();
-    for watched in [&house.back, &house.front] {
-        let rise = watched.trend.percent_per_hour().context("too short to say anything")?;
-        let mebibytes = watched.trend.mean().unwrap_or_default() / 1024.0 / 1024.0;
-        crate::say(&format!(
-            "{}: {mebibytes:.1} MiB, {rise:+.2} % per hour over {} samples",
-            watched.name,
-            watched.trend.len()
-        ))?;
-        if rise > soak.growth {
-            grown.push(format!("{} grows by more than {} % per hour", watched.name, soak.growth));
+    let (mut grown, mut unclear) = (Vec::new(), Vec::new());
+    for Watched { name, allocated, resident, .. } in [&house.back, &house.front] {
+        for (what, trend) in [("asked for", allocated), ("resident", resident)] {
+            let rise = trend.rise().context("too short to say anything")?;
+            let mebibytes = trend.mean().unwrap_or_default() / 1024.0 / 1024.0;
+            crate::say(&format!(
+                "{name}, {what}: {mebibytes:.2} MiB, {:+.2} ± {:.2} % per hour over {} samples",
+                rise.percent_per_hour,
+                rise.margin,
+                trend.len()
+            ))?;
+            match rise.is_above(soak.growth) {
+                Some(true) => grown.push(format!("{name}, {what}: grows by more than {} % per hour", soak.growth)),
+                Some(false) => {}
+                None => {
+                    unclear.push(format!("{name}, {what}: goes up and down too much to say; measure for longer"));
+                }
+            }
         }
     }
     crate::say(&format!(
@@ -172,8 +187,13 @@ pub async fn run(soak: &Soak) -> anyhow::Result<Outcome> {
     if !after.is_within(&before) {
         grown.push("not everything of those who left is gone".to_owned());
     }
-    crate::say(&if grown.is_empty() { "nothing grew".to_owned() } else { grown.join("; ") })?;
-    Ok(if grown.is_empty() { Outcome::Valid } else { Outcome::Invalid })
+    let (outcome, said) = match (grown.is_empty(), unclear.is_empty()) {
+        (false, _) => (Outcome::Invalid, grown.join("; ")),
+        (true, false) => (Outcome::Unknown, unclear.join("; ")),
+        (true, true) => (Outcome::Valid, "nothing grew".to_owned()),
+    };
+    crate::say(&said)?;
+    Ok(outcome)
 }
 
 /// Lets people in for this long, and out again. What is held is looked at after the warm-up.
@@ -194,13 +214,18 @@ async fn people(house: &mut House, soak: &Soak, warm_up: Duration, time: Duratio
         ticks.tick().await;
         let now = begun.elapsed();
         let looks = [house.back.look()?, house.front.look()?];
+        let allocated = [house.back.allocated().await?, house.front.allocated().await?];
         if now >= warm_up {
-            house.back.trend.add(now, looks[0].memory);
-            house.front.trend.add(now, looks[1].memory);
+            for ((watched, look), allocated) in
+                [&mut house.back, &mut house.front].into_iter().zip(&looks).zip(allocated)
+            {
+                watched.resident.add(now, look.resident);
+                watched.allocated.add(now, allocated);
+            }
         }
         if said.elapsed() >= REPORT {
             said = Instant::now();
-            tell(now, &recorder, &looks);
+            tell(now, &recorder, &looks, allocated);
         }
     }
     strangers.shutdown().await;
@@ -213,17 +238,21 @@ async fn people(house: &mut House, soak: &Soak, warm_up: Duration, time: Duratio
     heard.context("subscribers do not come to the newest message")
 }
 
-fn tell(now: Duration, recorder: &Recorder, looks: &[look::Look; 2]) {
+fn tell(now: Duration, recorder: &Recorder, looks: &[look::Look; 2], allocated: [f64; 2]) {
     let counts = recorder.counts();
-    let [back, front] = looks.map(|look| look.memory / 1024.0 / 1024.0);
+    let mebibytes = |bytes: f64| bytes / 1024.0 / 1024.0;
+    let of = |n: usize| {
+        let look::Look { resident, descriptors } = looks[n];
+        format!("{:.2} of {:.1} MiB and {descriptors} descriptors", mebibytes(allocated[n]), mebibytes(resident))
+    };
     _ = writeln!(
         std::io::stderr(),
-        "{:3.0} min: {} sent, {} delivered, {} gaps; back {back:.1} MiB and {} descriptors, front {front:.1} MiB and {}",
+        "{:3.0} min: {} sent, {} delivered, {} gaps; back {}, front {}",
         now.as_secs_f64() / 60.0,
         counts.sent,
         counts.given,
         counts.gaps,
-        looks[0].descriptors,
-        looks[1].descriptors
+        of(0),
+        of(1)
     );
 }

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// Stretches of time whose means are compared.
+const STRETCHES: usize = 12;
+
+/// Standard deviations to either side within which the truth lies in 19 of 20 cases: Student's t for ten degrees of freedom.
+const DEVIATIONS: f64 = 2.23;
+
 /// Samples of one figure, in the order in which they were taken.
 #[derive(Debug, Clone, Default)]
 pub struct Trend {
@@ -26,13 +32,65 @@ impl Trend {
     }
 
     /// How much the line through them rises in an hour, in percent of their mean; nothing where that cannot be said.
-    pub fn percent_per_hour(&self) -> Option<f64> {
-        let mean = self.mean()?;
-        let middle = self.samples.iter().map(|(at, _)| at).sum::<f64>() / self.samples.len() as f64;
-        let spread: f64 = self.samples.iter().map(|(at, _)| (at - middle).powi(2)).sum();
-        let rise: f64 = self.samples.iter().map(|(at, value)| (at - middle) * (value - mean)).sum();
-        (spread > 0.0 && mean > 0.0).then(|| rise / spread * 3600.0 / mean * 100.0)
+    pub fn rise(&self) -> Option<Rise> {
+        let mean = self.mean().filter(|mean| *mean > 0.0)?;
+        let percent = 3600.0 / mean * 100.0;
+        // Neighbours are alike, so that each sample by itself says little. Means of long stretches are nearly independent.
+        let size = self.samples.len().div_ceil(STRETCHES).max(1);
+        let stretches: Vec<_> = self.samples.chunks_exact(size).map(middle).collect();
+        let line = Line::through(&stretches)?;
+        let off: f64 = stretches.iter().map(|(at, value)| (value - line.at(*at)).powi(2)).sum();
+        let free = stretches.len().checked_sub(2).filter(|free| *free > 0)?;
+        let deviation = (off / free as f64 / line.spread).sqrt();
+        Some(Rise { percent_per_hour: line.slope * percent, margin: DEVIATIONS * deviation * percent })
     }
+}
+
+/// How much something rises.
+#[derive(Debug, Clone, Copy)]
+pub struct Rise {
+    /// In percent of its mean.
+    pub percent_per_hour: f64,
+    /// By how much that may be wrong, either way.
+    pub margin: f64,
+}
+
+impl Rise {
+    /// Whether it is more than this; nothing where the margin leaves both possible.
+    pub fn is_above(&self, percent: f64) -> Option<bool> {
+        if self.percent_per_hour - self.margin > percent {
+            Some(true)
+        } else {
+            (self.percent_per_hour + self.margin <= percent).then_some(false)
+        }
+    }
+}
+
+/// A line by least squares.
+struct Line {
+    middle: (f64, f64),
+    slope: f64,
+    /// Sum of the squared distances from the middle in time.
+    spread: f64,
+}
+
+impl Line {
+    fn through(points: &[(f64, f64)]) -> Option<Self> {
+        let middle = middle(points);
+        let spread: f64 = points.iter().map(|(at, _)| (at - middle.0).powi(2)).sum();
+        let rise: f64 = points.iter().map(|(at, value)| (at - middle.0) * (value - middle.1)).sum();
+        (spread > 0.0).then(|| Self { middle, slope: rise / spread, spread })
+    }
+
+    fn at(&self, at: f64) -> f64 {
+        self.middle.1 + self.slope * (at - self.middle.0)
+    }
+}
+
+/// The mean of both.
+fn middle(points: &[(f64, f64)]) -> (f64, f64) {
+    let count = points.len() as f64;
+    (points.iter().map(|(at, _)| at).sum::<f64>() / count, points.iter().map(|(_, value)| value).sum::<f64>() / count)
 }
 
 #[cfg(test)]
@@ -50,16 +108,26 @@ mod tests {
     #[test]
     fn what_grows_by_a_tenth_in_an_hour_is_seen_through_noise() {
         let noise = |n: u64| if n.is_multiple_of(2) { 0.3 } else { -0.3 };
-        let rise = trend((0..=60_u64).map(|n| 95.0 + 10.0 * n as f64 / 60.0 + noise(n))).percent_per_hour();
-        assert!((rise.unwrap() - 10.0).abs() < 0.2, "{rise:?}");
-        let level = trend((0..=60_u64).map(|n| 100.0 + noise(n))).percent_per_hour();
-        assert!(level.unwrap().abs() < 0.2, "{level:?}");
+        let rise = trend((0..60_u64).map(|n| 95.0 + 10.0 * n as f64 / 60.0 + noise(n))).rise().unwrap();
+        assert!((rise.percent_per_hour - 10.0).abs() < 0.3 && rise.margin < 1.0, "{rise:?}");
+        assert_eq!(rise.is_above(1.0), Some(true));
+        let level = trend((0..60_u64).map(|n| 100.0 + noise(n))).rise().unwrap();
+        assert!(level.percent_per_hour.abs() < 0.3, "{level:?}");
+        assert_eq!(level.is_above(1.0), Some(false));
+    }
+
+    #[test]
+    fn waves_that_could_hide_growth_make_the_margin_wide() {
+        let wave = |n: u64| 5.0 * (n as f64 / 4.0).sin();
+        let rise = trend((0..60_u64).map(|n| 100.0 + wave(n))).rise().unwrap();
+        assert!(rise.margin > 3.0, "{rise:?}");
+        assert_eq!(rise.is_above(1.0), None);
     }
 
     #[test]
     fn of_too_little_nothing_is_said() {
-        assert_eq!(trend([]).percent_per_hour(), None);
-        assert_eq!(trend([5.0]).percent_per_hour(), None);
-        assert_eq!(trend([0.0, 0.0]).percent_per_hour(), None);
+        for values in [vec![], vec![5.0], vec![5.0, 6.0], vec![0.0, 0.0, 0.0]] {
+            assert!(trend(values.clone()).rise().is_none(), "{values:?}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use prometheus_client::{
 };
 
 use super::Times;
+use crate::process::Process;
 
 /// The type of the text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -152,13 +153,24 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// A sheet that says which program this is, and since when it runs.
-    pub fn of(program: &str, version: &'static str, begun: SystemTime) -> Self {
+    /// A sheet that says which program this is, since when it runs, and what it takes of the machine: by the names that
+    /// Prometheus's own clients have for that.
+    pub fn of(program: &str, version: &'static str, begun: SystemTime, process: &Process) -> Self {
         let info = Samples::Info(vec![("version", version)]);
         let seconds = begun.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let start = Family::gauge("process_start_time", "When the process began, since 1970", seconds);
-        let build = Family::new(&format!("{program}_build"), "Which version runs", info);
-        Self { families: vec![start.unit(Unit::Seconds), build] }
+        let gauge =
+            |name: &str, help, value: Option<u64>| Family::gauge_if_known(name, help, value.map(|value| value as f64));
+        let allocated = format!("{program}_allocated");
+        Self {
+            families: vec![
+                Family::gauge("process_start_time", "When the process began, since 1970", seconds).unit(Unit::Seconds),
+                gauge("process_resident_memory", "Memory in use", process.resident).unit(Unit::Bytes),
+                gauge("process_open_fds", "Open descriptors", process.descriptors),
+                gauge("process_max_fds", "Descriptors that may be open", process.most_descriptors),
+                gauge(&allocated, "Memory asked for and not given back", process.allocated).unit(Unit::Bytes),
+                Family::new(&format!("{program}_build"), "Which version runs", info),
+            ],
+        }
     }
 
     /// Adds numbers.
@@ -193,7 +205,8 @@ mod tests {
 
     #[test]
     fn the_text_is_open_metrics() {
-        let mut sheet = Sheet::of("yard", "1.2.3", SystemTime::UNIX_EPOCH + Duration::from_millis(1_500));
+        let process = Process { resident: Some(4_096), descriptors: Some(9), ..Process::default() };
+        let mut sheet = Sheet::of("yard", "1.2.3", SystemTime::UNIX_EPOCH + Duration::from_millis(1_500), &process);
         sheet.add(Family::counter("yard_messages", "Messages", 7));
         sheet.add(Family::counters("yard_errors", "Errors", "code", [("slow", 1), ("full", 0)]));
         let ways = [(["a", "b"], 2.0)];
@@ -206,6 +219,18 @@ mod tests {
              # TYPE process_start_time_seconds gauge\n\
              # UNIT process_start_time_seconds seconds\n\
              process_start_time_seconds 1.5\n\
+             # HELP process_resident_memory_bytes Memory in use\n\
+             # TYPE process_resident_memory_bytes gauge\n\
+             # UNIT process_resident_memory_bytes bytes\n\
+             process_resident_memory_bytes 4096.0\n\
+             # HELP process_open_fds Open descriptors\n\
+             # TYPE process_open_fds gauge\n\
+             process_open_fds 9.0\n\
+             # HELP process_max_fds Descriptors that may be open\n\
+             # TYPE process_max_fds gauge\n\
+             # HELP yard_allocated_bytes Memory asked for and not given back\n\
+             # TYPE yard_allocated_bytes gauge\n\
+             # UNIT yard_allocated_bytes bytes\n\
              # HELP yard_build Which version runs\n\
              # TYPE yard_build info\n\
              yard_build_info{version=\"1.2.3\"} 1\n\
