@@ -99,7 +99,7 @@ impl Write {
                 Ok(())
             }
             Err(Failure::NotStored(error)) => {
-                self.is_down(&error);
+                self.went_down(&error);
                 Ok(())
             }
             Err(Failure::Unknown(fatal)) => Err(fatal),
