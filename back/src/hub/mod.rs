@@ -1,5 +1,5 @@
-//! The registry of who is connected and which rooms are open, and the one place where what history numbered is handed
-//! to everybody. It knows no WebSocket: a member is an outlet for bytes.
+//! Who is connected, which rooms are open, and how what history numbered reaches everybody. It knows no WebSocket: a
+//! member is an outlet for bytes.
 
 mod catch_up;
 mod law;
@@ -11,6 +11,8 @@ mod outlet;
 mod pace;
 mod people;
 mod presence;
+mod publish;
+mod refusal;
 mod resume;
 mod room;
 mod segment;
@@ -27,24 +29,23 @@ use std::{
 };
 
 use bytes::Bytes;
-use shared::{ErrorBody, ErrorCode, MessageId, OkBody, RoomEntry, RoomName, ServerMessage};
+use shared::{ErrorBody, ErrorCode, RoomEntry, RoomName};
 
 pub use law::{Law, farewell};
 pub use membership::Membership;
 pub use outlet::{Backlog, Farewell, Next, Outlet};
 pub use people::{Arrival, People, Registration};
 pub use presence::PresenceTimes;
+pub use publish::Receipt;
+pub use refusal::unavailable;
 pub use room::{Coming, Room};
 pub use segment::Member;
 pub use vitals::{Ages, Vitals};
 pub use wire::Wire;
 
 use crate::{
-    frame,
-    history::{self, Bounds, Followed, Outcome, Range, Refusal, Unavailable},
+    history::{self, Bounds, Range, Unavailable},
     metrics::{Limit, Metrics},
-    moderation::Setting,
-    sabotage,
 };
 
 /// History as the hub uses it: every draft carries whom to tell.
@@ -53,24 +54,8 @@ pub type History = history::History<Receipt>;
 /// Messages that are read at once when a room is brought into memory: a page of the longest is 1.6 MB.
 const LOOK_UP_PAGE: usize = 100;
 
-/// When to try again what history could not do.
-const RETRY_MS: u64 = 1_000;
-
 /// Every room's log may have so many bytes, however many rooms there are; one frame stays in any case.
 const LOG_SHARE: usize = 16 * 1024;
-
-/// Most rooms that are swept where they are published, one after the other.
-const AT_ONCE: usize = 8;
-
-/// Whom to tell what became of a draft.
-pub struct Receipt {
-    /// The sender's way out.
-    pub outlet: Arc<Outlet>,
-    /// The request's `id`; without one only errors are told.
-    pub id: Option<MessageId>,
-    /// Counts a message in its room while it is on its way.
-    pub coming: Option<Coming>,
-}
 
 /// What an operator may set.
 #[derive(Debug, Clone, Copy)]
@@ -204,83 +189,6 @@ impl Hub {
         Ok(newest.into())
     }
 
-    /// Hands a committed batch to everybody: the answers first, so that `ok` comes before the sender's own copy.
-    pub fn publish(&self, batch: Vec<Followed<Receipt>>) {
-        let mut touched: Vec<Arc<Room>> = Vec::new();
-        let mut answered = Vec::with_capacity(batch.len());
-        for followed in batch {
-            let (outcome, Receipt { outlet, id, coming }) = match followed {
-                Followed::Committed { outcome, receipt } => (outcome, receipt),
-                Followed::Settled(settled) => {
-                    _ = settled.send(());
-                    continue;
-                }
-            };
-            let ok = |body| id.clone().map(|id| frame::message(&ServerMessage::Ok { id, body }));
-            match outcome {
-                Outcome::Stored { epoch, message, revised } => {
-                    let (room, seq, at) = (message.room.clone(), message.seq, message.at);
-                    let answer = ok(OkBody::Stored { room, epoch, seq, at, duplicate: false });
-                    self.metrics.stored(false);
-                    // Who said it in the room knows which it is; the others have to look.
-                    let room = coming.as_ref().map(|coming| Arc::clone(coming.room()));
-                    let Some(room) = room.or_else(|| self.rooms().get(&message.room).cloned()) else {
-                        outlet.prepare(answer);
-                        answered.push(outlet);
-                        continue;
-                    };
-                    let frame = catch_up::encode(&message);
-                    let mut log = room.log();
-                    outlet.prepare(answer);
-                    log.append_message(seq, frame);
-                    for message in revised {
-                        log.revise(message.seq, catch_up::encode(&message));
-                    }
-                    drop(log);
-                    if touched.last().is_none_or(|last| !Arc::ptr_eq(last, &room)) {
-                        touched.push(room);
-                    }
-                    sabotage::pass(sabotage::Point::MidBroadcast);
-                }
-                Outcome::Duplicate { epoch, room, seq, at } => {
-                    self.metrics.stored(true);
-                    outlet.prepare(ok(OkBody::Stored { room, epoch, seq, at, duplicate: true }));
-                }
-                Outcome::Read => outlet.prepare(ok(OkBody::Done {})),
-                Outcome::Remembered(name) => outlet.prepare(ok(OkBody::Named { name })),
-                Outcome::Imposed(sanction) => outlet.prepare(ok(self.law.impose(&self.people, &sanction))),
-                Outcome::Pardoned { user, by } => {
-                    self.law.pardon(&self.people, &user, &by);
-                    outlet.prepare(ok(OkBody::Done {}));
-                }
-                Outcome::Set { room, setting, by } => {
-                    let Setting { topic, slow } = setting.clone();
-                    outlet.prepare(ok(OkBody::Room { room: room.clone(), topic, slow }));
-                    let room = self.rooms().get(&room).cloned();
-                    room.into_iter().for_each(|room| news::set(&room, setting.clone(), &by));
-                }
-                Outcome::Refused(refusal) => {
-                    if refusal == Refusal::TooManyRooms {
-                        self.metrics.hit(Limit::HistoryRooms);
-                    }
-                    let refused = refused(refusal, id);
-                    self.metrics.said(&refused);
-                    outlet.prepare(Some(frame::message(&refused)));
-                }
-            }
-            answered.push(outlet);
-        }
-        // With more to come, rooms are swept beside this, by as many workers as there are, and what comes goes along.
-        let is_alone = touched.len() <= AT_ONCE && !self.history.is_ahead();
-        for room in touched {
-            if !is_alone || !sweep::at_once(&room) {
-                sweep::mark(&room);
-            }
-        }
-        // Most answers have left by now, together with the message.
-        answered.iter().for_each(|outlet| outlet.see_to_it());
-    }
-
     /// How many rooms are in memory.
     pub fn open_rooms(&self) -> usize {
         self.rooms().len()
@@ -296,34 +204,4 @@ impl Hub {
             room.log().trim(share);
         }
     }
-}
-
-/// The answer to a change that was refused.
-fn refused(refusal: Refusal, id: Option<MessageId>) -> ServerMessage {
-    let (code, hint) = match refusal {
-        Refusal::TooManyRooms => (ErrorCode::RoomLimit, "nothing was stored; say it in a room that exists"),
-        Refusal::Unavailable => (ErrorCode::StorageUnavailable, "nothing was stored; send it again with the same id"),
-        Refusal::NoSuchMessage => {
-            (ErrorCode::NoSuchSeq, "seq is that of a message; edits and deletions are not changed")
-        }
-        Refusal::Expired => (ErrorCode::Expired, "it cannot be changed any more"),
-        Refusal::NotYours => (ErrorCode::Forbidden, "only its sender can change it"),
-        Refusal::NotYet => (ErrorCode::NoSuchSeq, "mark a message that you were sent"),
-    };
-    let body = ErrorBody::new(code, refusal.to_string()).hint(hint);
-    let body = if body.retry { body.retry_after_ms(RETRY_MS) } else { body };
-    ServerMessage::Error(Box::new(body.id(id)))
-}
-
-/// The answer to whatever needs to read history when that cannot be read.
-pub fn unavailable(error: Unavailable) -> Box<ErrorBody> {
-    let body = match error {
-        Unavailable::Broken(_) => {
-            tracing::error!(%error, "a request was not answered");
-            let body = ErrorBody::new(ErrorCode::StorageUnavailable, "history cannot be read just now");
-            body.hint("ask again later")
-        }
-        Unavailable::TooLong => ErrorBody::new(ErrorCode::Overloaded, error.to_string()).hint("look for longer words"),
-    };
-    Box::new(body.retry_after_ms(RETRY_MS))
 }

@@ -11,7 +11,7 @@ mod tick;
 
 use std::time::Duration;
 
-use shared::{Ask, Epoch, Name, Person, Position, UserId};
+use shared::{Ask, Epoch, Name, Person, Position, ServerMessage, UserId};
 use tokio::{
     task::{JoinHandle, JoinSet, yield_now},
     time::timeout,
@@ -19,8 +19,8 @@ use tokio::{
 
 use super::*;
 use crate::{
-    connection,
-    history::{Append, Bounds, Change, Draft, Fatal, Follow, Memory, Says, Stopper, Store},
+    connection, frame,
+    history::{Append, Bounds, Change, Draft, Fatal, Follow, Followed, Memory, Outcome, Says, Stopper, Store},
 };
 
 use counting::Counting;
