@@ -5,6 +5,8 @@
 mod attackers;
 mod chat;
 mod client;
+#[path = "../../../shared/service/tests/support/config_file.rs"]
+mod config_file;
 mod crowd;
 mod disk;
 mod doors;
@@ -29,4 +31,6 @@ mod revise;
 mod server;
 mod settings;
 mod storms;
+#[path = "../../../shared/service/tests/support/supervisor.rs"]
+mod supervisor;
 mod tls;

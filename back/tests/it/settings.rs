@@ -7,7 +7,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     client::{Client, DEADLINE, client_frame, raw},
+    config_file::{output, the_printed_file_is_whole},
     process::Back,
+    supervisor::Supervisor,
 };
 
 fn back(args: &[&str]) -> Command {
@@ -16,32 +18,9 @@ fn back(args: &[&str]) -> Command {
     command
 }
 
-fn output(command: &mut Command) -> (Option<i32>, String) {
-    let done = command.output().unwrap();
-    let said = [done.stdout, done.stderr].concat();
-    (done.status.code(), String::from_utf8(said).unwrap())
-}
-
 #[test]
 fn the_printed_file_has_every_flag_and_is_accepted() {
-    let (code, text) = output(&mut back(&["config", "--default"]));
-    assert_eq!(code, Some(0));
-    let (_, help) = output(&mut back(&["--help"]));
-    let flags: Vec<&str> = help
-        .split_whitespace()
-        .filter_map(|word| word.strip_prefix("--"))
-        .map(|word| word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()))
-        .filter(|flag| !["help", "version", "config", "default", "print"].contains(flag) && !flag.is_empty())
-        .collect();
-    assert!(flags.len() > 30, "{help}");
-    for flag in flags {
-        assert!(text.contains(&format!("\n#{flag} = ")), "--{flag} is missing in\n{text}");
-    }
-    let data = tempfile::tempdir().unwrap();
-    let file = data.path().join("back.toml");
-    fs::write(&file, &text).unwrap();
-    let (code, said) = output(&mut back(&["check-config", "--config", &file.to_string_lossy()]));
-    assert_eq!((code, said.as_str()), (Some(0), "The settings make sense.\n"));
+    the_printed_file_is_whole(env!("CARGO_BIN_EXE_back"), 30);
 }
 
 #[test]
@@ -142,29 +121,11 @@ async fn origins_and_moderators_change_without_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_supervisor_is_told_how_it_goes() {
     let data = tempfile::tempdir().unwrap();
-    let socket = data.path().join("notify");
-    let supervisor = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
-    supervisor.set_read_timeout(Some(DEADLINE)).unwrap();
-    // The next that is said, signs of life apart.
-    let hear = |signs: bool| loop {
-        let mut bytes = [0; 512];
-        let count = supervisor.recv(&mut bytes).unwrap();
-        let said = String::from_utf8_lossy(&bytes[..count]).trim_end().to_owned();
-        if signs == (said == "WATCHDOG=1") {
-            break said;
-        }
-    };
+    let supervisor = Supervisor::new(data.path());
     let file = put(data.path(), "rooms = 5");
     let mut command = Back::command(data.path());
-    command.arg("--config").arg(file).env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "200000");
+    command.arg("--config").arg(file).envs(supervisor.variables());
     let mut back = Back::spawn(&mut command);
-    assert_eq!(hear(false), "READY=1");
-    hear(true);
-    back.signal("HUP");
-    let said = hear(false);
-    assert!(said.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{said}");
-    assert_eq!(hear(false), "READY=1");
-    back.signal("TERM");
-    assert_eq!(hear(false), "STOPPING=1");
+    supervisor.hears_a_life(|name| back.signal(name));
     assert_eq!(back.code().await, Some(0));
 }
