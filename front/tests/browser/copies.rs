@@ -1,4 +1,4 @@
-//! Two tabs are two people, and a copy of a tab is a third.
+//! Who one is: the same person after a reload; two tabs are two people, and a copy of a tab is a third.
 
 use serde_json::json;
 
@@ -48,4 +48,55 @@ async fn what_a_tab_has_still_to_send_is_not_sent_by_its_copy() {
     let mut users: Vec<_> = yard.stored("dev").iter().map(|message| message["user"].to_string()).collect();
     users.dedup();
     assert_eq!(users.len(), 2, "{users:?}");
+}
+
+#[tokio::test]
+async fn a_reload_is_the_same_person() {
+    let yard = Yard::open().await;
+    let a = yard.join("Ada", "dev").await;
+    let b = yard.join("Bo", "dev").await;
+    let two = "document.querySelectorAll('#people li').length === 2";
+    a.say("still here").await;
+    b.until_said("still here").await;
+    a.until("both are in the list", two).await;
+    let before = a.user().await;
+    assert_eq!(before.len(), 16, "{before}");
+
+    a.reload().await;
+    a.until_link("open").await;
+    a.until_said("still here").await;
+    a.until("both are in the list again", two).await;
+    assert_eq!(a.user().await, before);
+    assert_eq!(a.eval("document.querySelector('#my-name').value").await, json!("Ada"));
+    a.say("back").await;
+    b.until_said("back").await;
+    assert_eq!(b.eval("document.querySelectorAll('#people li').length").await, json!(2));
+    let mine = "[...document.querySelectorAll('li.message')].map((row) => row.dataset.user)";
+    assert_eq!(b.eval(mine).await, json!([before, before]));
+}
+
+#[tokio::test]
+async fn a_duplicated_tab_is_somebody_else() {
+    let yard = Yard::open().await;
+    let a = yard.join("Ada", "dev").await;
+    // A window that a script opens gets a copy of the session storage, as a duplicated tab does.
+    a.eval("void window.open(location.href)").await;
+    let copy = yard.browser.opened(&[&a]).await;
+    copy.until_link("open").await;
+    copy.until("both are in the list", "document.querySelectorAll('#people li').length === 2").await;
+    a.until_link("open").await;
+    assert_ne!(copy.user().await, a.user().await);
+}
+
+#[tokio::test]
+async fn who_is_replaced_stays_away_until_asked() {
+    let yard = Yard::open().await;
+    let a = yard.join("Ada", "dev").await;
+    let _elsewhere = yard.impostor(&a).await;
+    a.until_link("closed").await;
+    let why = "document.querySelector('#banner-why').textContent === 'You continued in another tab.'";
+    a.until("it says why", why).await;
+    assert_eq!(a.eval("document.querySelector('#banner-when').textContent").await, json!(""));
+    a.click("#retry-now").await;
+    a.until_link("open").await;
 }
