@@ -2,26 +2,20 @@
 
 use std::{
     net::SocketAddr,
-    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
 use anyhow::bail;
-use rustix::{
-    buffer::spare_capacity,
-    event::{Timespec, epoll},
-};
 
 use crate::{
     crowd::Tally,
+    poller::{EventFlags, Poller},
     reader::{Asked, Outcome, Reader},
     way::Way,
 };
 
 /// Readers on their way in at once; fewer than any server's backlog.
 const ENTERING: usize = 128;
-/// Events that are taken from the kernel at once.
-const EVENTS: usize = 1024;
 /// Most bytes of one read.
 const READ_BYTES: usize = 64 * 1024;
 /// How long it may take until all are in.
@@ -31,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Audience {
     way: Way,
     address: SocketAddr,
-    epoll: OwnedFd,
+    poller: Poller,
     buffer: Vec<u8>,
     readers: Vec<Reader>,
     ready: usize,
@@ -47,7 +41,7 @@ impl Audience {
         Ok(Self {
             way,
             address,
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            poller: Poller::new()?,
             buffer: vec![0; READ_BYTES],
             readers: Vec::new(),
             ready: 0,
@@ -62,7 +56,7 @@ impl Audience {
         while self.ready < count {
             while self.readers.len() < count && self.readers.len() - self.ready < ENTERING {
                 let mut reader = Reader::connect(self.address, self.way, room)?;
-                self.watch(&reader, self.readers.len())?;
+                self.poller.add(reader.stream(), self.readers.len(), EventFlags::IN)?;
                 reader.ask(&mut self.asked)?;
                 self.ready += usize::from(reader.is_ready());
                 self.readers.push(reader);
@@ -78,22 +72,14 @@ impl Audience {
     /// Reads from whoever has something and asks for whoever is to, or waits for so long.
     pub fn turn(&mut self, timeout: Duration) -> anyhow::Result<()> {
         let timeout = if self.way.interval().is_some() { self.ask_in_time(timeout)? } else { timeout };
-        // Not kept: an event cannot go to another thread, and the audience may.
-        let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
-        let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
-        match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        for event in &events {
-            let number = event.data.u64() as usize;
+        for number in self.poller.wait(timeout)? {
             let Some(reader) = self.readers.get_mut(number) else { continue };
             let was_ready = reader.is_ready();
             let outcome = reader.read(&mut self.buffer, &mut self.tally, &mut self.asked)?;
             self.ready += usize::from(!was_ready && reader.is_ready());
             if outcome == Outcome::Ended {
                 reader.reconnect(self.address, &mut self.asked)?;
-                self.watch(&self.readers[number], number)?;
+                self.poller.add(reader.stream(), number, EventFlags::IN)?;
             }
         }
         Ok(())
@@ -131,10 +117,5 @@ impl Audience {
             }
         }
         Ok(least)
-    }
-
-    fn watch(&self, reader: &Reader, number: usize) -> anyhow::Result<()> {
-        let data = epoll::EventData::new_u64(number as u64);
-        Ok(epoll::add(&self.epoll, reader.stream(), data, epoll::EventFlags::IN)?)
     }
 }

@@ -3,27 +3,21 @@
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
 use anyhow::bail;
-use rustix::{
-    buffer::spare_capacity,
-    event::{Timespec, epoll},
-};
 
 use crate::{
     client::{Buffer, Client, Past},
     dialect::Dialect,
     frame,
+    poller::{EventFlags, Poller},
     stats::Histogram,
 };
 
 /// Handshakes under way at once; fewer than any server's backlog.
 const ENTERING: usize = 128;
-/// Events that are taken from the kernel at once.
-const EVENTS: usize = 1024;
 /// Most bytes of one read.
 const READ_BYTES: usize = 256 * 1024;
 /// How long anything may take that should come at once.
@@ -92,7 +86,7 @@ impl Tally {
 pub struct Crowd {
     dialect: Dialect,
     address: SocketAddr,
-    epoll: OwnedFd,
+    poller: Poller,
     buffer: Vec<u8>,
     clients: Vec<Client>,
     ready: usize,
@@ -114,7 +108,7 @@ impl Crowd {
         Ok(Self {
             dialect,
             address,
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            poller: Poller::new()?,
             buffer: vec![0; READ_BYTES],
             clients: Vec::new(),
             ready: 0,
@@ -191,8 +185,7 @@ impl Crowd {
 
     fn enter(&mut self, past: Past, buffer: Buffer) -> anyhow::Result<()> {
         let client = Client::connect(self.address, self.dialect, past, buffer)?;
-        let data = epoll::EventData::new_u64(self.clients.len() as u64);
-        epoll::add(&self.epoll, client.stream(), data, epoll::EventFlags::IN)?;
+        self.poller.add(client.stream(), self.clients.len(), EventFlags::IN)?;
         self.clients.push(client);
         Ok(())
     }
@@ -231,15 +224,7 @@ impl Crowd {
 
     /// Reads from whoever has something, or waits for so long.
     pub fn turn(&mut self, timeout: Duration) -> anyhow::Result<()> {
-        // Not kept: an event cannot go to another thread, and the crowd may.
-        let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
-        let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
-        match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        for event in &events {
-            let number = event.data.u64() as usize;
+        for number in self.poller.wait(timeout)? {
             if let Some(client) = self.clients.get_mut(number) {
                 if client.read(self.dialect, &mut self.buffer, &mut self.tally)? {
                     self.ready += 1;
@@ -297,9 +282,8 @@ impl Crowd {
     pub fn stall(&mut self, number: usize, stalled: bool) -> anyhow::Result<()> {
         let client = &mut self.clients[number];
         client.leave_untimed();
-        let flags = if stalled { epoll::EventFlags::empty() } else { epoll::EventFlags::IN };
-        epoll::modify(&self.epoll, client.stream(), epoll::EventData::new_u64(number as u64), flags)?;
-        Ok(())
+        let flags = if stalled { EventFlags::empty() } else { EventFlags::IN };
+        Ok(self.poller.modify(client.stream(), number, flags)?)
     }
 
     /// Leaves the latencies of a client out.

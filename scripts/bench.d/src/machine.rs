@@ -174,6 +174,11 @@ pub fn date() -> String {
     format!("{:04}-{month:02}-{day:02}", era * 400 + year + carry)
 }
 
+/// Under which circumstances something is measured now: the day, the CPU and the load, in one line.
+pub fn conditions() -> String {
+    format!("{} · {} · load {}", date(), cpu_model(), load())
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -14,6 +14,7 @@ mod machine;
 mod options;
 mod peer;
 mod peers;
+mod poller;
 mod reader;
 mod report;
 mod restart;

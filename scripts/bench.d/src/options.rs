@@ -38,6 +38,20 @@ enum Word {
     },
 }
 
+/// Madang alone, where it is compared with nobody.
+#[derive(Debug, Clone, Args)]
+pub struct Alone {
+    /// A flag for back, as in --back-flag=--drain=1; may be given several times
+    #[arg(long)]
+    pub back_flag: Vec<String>,
+    /// The built programs
+    #[arg(long)]
+    pub programs: PathBuf,
+    /// A directory for history and logs
+    #[arg(long)]
+    pub results: PathBuf,
+}
+
 /// What to measure.
 #[derive(Debug, Clone, Args)]
 pub struct Options {

@@ -7,7 +7,6 @@ mod report;
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
@@ -21,6 +20,7 @@ use crate::{
     crowd::Crowd,
     load::{self, DRAIN},
     machine,
+    options::Alone,
     peer::Place,
     say,
     server::{self, Server},
@@ -58,15 +58,9 @@ pub struct DeafOptions {
     /// How often the deaf come
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
-    /// A flag for back, as in --back-flag=--stall-timeout=5; may be given several times
-    #[arg(long)]
-    pub back_flag: Vec<String>,
-    /// The built programs
-    #[arg(long)]
-    pub programs: PathBuf,
-    /// A directory for history and logs
-    #[arg(long)]
-    pub results: PathBuf,
+    /// Which programs
+    #[command(flatten)]
+    pub alone: Alone,
 }
 
 /// What was seen while the deaf were there.
@@ -89,7 +83,7 @@ impl Yard {
         let ops = || Ok::<_, anyhow::Error>(SocketAddr::from(([127, 0, 0, 1], server::free_port()?)));
         let (ops, front_ops) = (ops()?, ops()?);
         let mut flags = vec!["--sends-per-second=0".to_owned(), format!("--ops={ops}")];
-        flags.extend_from_slice(&options.back_flag);
+        flags.extend_from_slice(&options.alone.back_flag);
         let server = Server::back(&flags, place)?;
         let front = Some(Server::front(&server, &[format!("--ops={front_ops}")], place)?);
         Ok(Self { site: Site { server, front }, ops, front_ops })
@@ -124,8 +118,8 @@ pub fn run(options: &DeafOptions) -> anyhow::Result<bool> {
     if descriptors < needed {
         bail!("{} deaf need {needed} descriptors, and {descriptors} are allowed (ulimit -Hn)", options.deaf);
     }
-    let place = Place::pinned(&options.programs, &options.results)?;
-    std::fs::create_dir_all(&options.results)?;
+    let place = Place::pinned(&options.alone.programs, &options.alone.results)?;
+    std::fs::create_dir_all(&options.alone.results)?;
     let doors = if options.only.is_empty() { Door::ALL.to_vec() } else { options.only.clone() };
     let rows: Vec<Row> = doors.into_iter().map(|door| measure(door, options, &place)).collect::<Result<_, _>>()?;
     report::print(options, &rows)

@@ -56,13 +56,7 @@ impl Round {
 pub fn print(options: &DeafOptions, rows: &[Row]) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
     let DeafOptions { deaf, hearing, rate, .. } = options;
-    writeln!(
-        out,
-        "{} · {} · load {} · {deaf} deaf beside {hearing} who hear {rate} texts/s\n",
-        machine::date(),
-        machine::cpu_model(),
-        machine::load()
-    )?;
+    writeln!(out, "{} · {deaf} deaf beside {hearing} who hear {rate} texts/s\n", machine::conditions())?;
     writeln!(
         out,
         "| door | p50 without, ms | with | p99 without, ms | with | deaf at once, most | came in all | cut off as slow | memory before, MiB | most | grown for each deaf, KiB | kernel, MiB more |"

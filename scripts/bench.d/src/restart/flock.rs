@@ -4,23 +4,17 @@ use std::{
     cmp::Reverse,
     collections::BinaryHeap,
     net::SocketAddr,
-    os::fd::OwnedFd,
     time::{Duration, Instant},
 };
 
 use anyhow::bail;
-use rustix::{
-    buffer::spare_capacity,
-    event::{Timespec, epoll},
-};
 
 use super::{
     guest::{Counts, Guest, News},
     ledger::Ledger,
 };
+use crate::poller::{EventFlags, Poller};
 
-/// Events that are taken from the kernel at once.
-const EVENTS: usize = 1024;
 /// Most bytes of one read.
 const READ_BYTES: usize = 256 * 1024;
 /// How often is looked for those who wait for a welcome in vain.
@@ -28,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// All guests.
 pub struct Flock {
-    epoll: OwnedFd,
+    poller: Poller,
     guests: Vec<Guest>,
     away: BinaryHeap<(Reverse<Instant>, usize)>,
     inside: usize,
@@ -50,7 +44,7 @@ impl Flock {
         let began = Instant::now();
         let when = |number: usize| began + spread.mul_f64(number as f64 / count as f64);
         Ok(Self {
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            poller: Poller::new()?,
             guests: (0..count as u32).map(|number| Guest::new(number, server)).collect(),
             away: (0..count).map(|number| (Reverse(when(number)), number)).collect(),
             inside: 0,
@@ -114,20 +108,13 @@ impl Flock {
                 }
             }
         }
-        let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS);
-        let timeout = Timespec { tv_sec: at_most.as_secs() as i64, tv_nsec: i64::from(at_most.subsec_nanos()) };
-        match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        for event in &events {
-            let number = event.data.u64() as usize;
+        for number in self.poller.wait(at_most)? {
             let now = self.now();
             let guest = &mut self.guests[number];
             let (was_in, was_dialling) = (guest.is_in(), guest.is_dialling());
             let news = guest.ready(now, &mut self.buffer, &mut self.ledger, &mut self.counts)?;
             if was_dialling && let Some(stream) = guest.stream() {
-                epoll::modify(&self.epoll, stream, epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)?;
+                self.poller.modify(stream, number, EventFlags::IN)?;
             }
             self.note(number, was_in, news);
         }
@@ -138,9 +125,7 @@ impl Flock {
         let guest = &mut self.guests[number];
         guest.dial(&mut self.counts)?;
         let Some(stream) = guest.stream() else { bail!("no socket") };
-        let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT;
-        epoll::add(&self.epoll, stream, epoll::EventData::new_u64(number as u64), flags)?;
-        Ok(())
+        Ok(self.poller.add(stream, number, EventFlags::IN | EventFlags::OUT)?)
     }
 
     fn lose(&mut self, number: usize) {

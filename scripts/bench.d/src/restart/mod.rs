@@ -17,7 +17,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{machine, say, stats::Histogram};
+use crate::{machine, options::Alone, say, stats::Histogram};
 use flock::Flock;
 
 /// How long anything may take; a goal that is missed by so much is not worth waiting for.
@@ -52,15 +52,9 @@ pub struct RestartOptions {
     /// Seconds of talk between
     #[arg(long, default_value_t = 8.0)]
     pub calm: f64,
-    /// A flag for back, as in --back-flag=--drain=1; may be given several times
-    #[arg(long)]
-    pub back_flag: Vec<String>,
-    /// The built programs
-    #[arg(long)]
-    pub programs: PathBuf,
-    /// A directory for history and logs
-    #[arg(long)]
-    pub results: PathBuf,
+    /// Which programs
+    #[command(flatten)]
+    pub alone: Alone,
 }
 
 /// `back` on its place, whoever runs there.
@@ -74,14 +68,14 @@ struct House<'a> {
 impl<'a> House<'a> {
     fn open(options: &'a RestartOptions) -> anyhow::Result<Self> {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        fs::create_dir_all(&options.results)?;
-        let log = options.results.join("back.log");
-        let child = start(options, address, &log)?;
+        fs::create_dir_all(&options.alone.results)?;
+        let log = options.alone.results.join("back.log");
+        let child = start(&options.alone, address, &log)?;
         Ok(Self { options, address, child, log })
     }
 
     fn begin_again(&mut self) -> anyhow::Result<()> {
-        self.child = start(self.options, self.address, &self.log)?;
+        self.child = start(&self.options.alone, self.address, &self.log)?;
         Ok(())
     }
 
@@ -101,11 +95,11 @@ impl Drop for House<'_> {
     }
 }
 
-fn start(options: &RestartOptions, address: SocketAddr, log: &PathBuf) -> anyhow::Result<Child> {
+fn start(alone: &Alone, address: SocketAddr, log: &PathBuf) -> anyhow::Result<Child> {
     let out = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-    let mut back = Command::new(options.programs.join("back"));
-    back.args(["--listen", &address.to_string(), "--ops", "off", "--log", "warn", "--data"]).arg(&options.results);
-    back.args(&options.back_flag).stdin(Stdio::null()).stdout(Stdio::null()).stderr(out);
+    let mut back = Command::new(alone.programs.join("back"));
+    back.args(["--listen", &address.to_string(), "--ops", "off", "--log", "warn", "--data"]).arg(&alone.results);
+    back.args(&alone.back_flag).stdin(Stdio::null()).stdout(Stdio::null()).stderr(out);
     back.spawn().context("cannot start back")
 }
 
@@ -263,13 +257,7 @@ fn within(what: &str, mut done: impl FnMut() -> anyhow::Result<bool>) -> anyhow:
 fn print(options: &RestartOptions, rows: &[Row], stored: usize, top: u64) -> anyhow::Result<bool> {
     let mut out = std::io::stdout().lock();
     let RestartOptions { clients, senders, rate, .. } = options;
-    writeln!(
-        out,
-        "{} · {} · load {} · {clients} clients, {senders} of them say {rate} texts/s\n",
-        machine::date(),
-        machine::cpu_model(),
-        machine::load()
-    )?;
+    writeln!(out, "{} · {clients} clients, {senders} of them say {rate} texts/s\n", machine::conditions())?;
     writeln!(
         out,
         "| signal | ended after, s | listened again after, ms | half back, s | all back, s | attempts a client | of them in vain | ok p50, p99 before, ms | ok p50, p99, most after, ms | answers | told as a gap |"
