@@ -1,5 +1,5 @@
-//! Somebody who listens over plain HTTP: server-sent events, lines of JSON or polls. Comes back with the position that
-//! the server told, as a browser or a script does, and knows nothing better.
+//! A connection over which a subscriber hears by plain HTTP: server-sent events, lines of JSON or polls. It goes on from
+//! the position that the server told, as a browser or a script does, and knows nothing better.
 
 use std::time::Duration;
 
@@ -9,19 +9,17 @@ use hyper::{
     header::{ACCEPT, ETAG, HeaderName, IF_NONE_MATCH},
 };
 use serde::Deserialize;
-use shared::{Epoch, Gap, Message, Position, RoomName, ServerMessage};
+use shared::{Epoch, Gap, Message, Position, ServerMessage};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
-    Person,
     api::{Messages, of_room},
     door::Door,
     http::{self, Call, Connection},
     lines::Lines,
     link::{Over, PATIENCE, understood},
-    listener::Listener,
     sse::{Event, Parser},
-    subscriber::{FORGOTTEN, Kind},
+    subscriber::{FORGOTTEN, Kind, Subscriber},
 };
 
 /// A stream on which not even a comment comes for so long is dead: they come every 15 s.
@@ -30,41 +28,15 @@ const SILENCE: Duration = Duration::from_secs(25);
 /// Most messages of a poll.
 const LIMITS: [u32; 3] = [50, 100, 200];
 
-/// Somebody who listens to one room.
-pub struct Feed {
-    listener: Listener,
-    kind: Kind,
-    late: Duration,
-}
-
 /// What came over a stream, and what of it is whole.
 enum Content {
     Events(Parser),
     Lines(Lines),
 }
 
-impl Feed {
-    /// Somebody who listens to a room in which people talk for so many seconds.
-    pub fn new(mut person: Person, kind: Kind, room: RoomName, seconds: f64) -> Self {
-        let late = kind.late(&mut person, seconds);
-        Self { listener: Listener::new(person, room), kind, late }
-    }
-
-    /// Listens until everything that was said is there.
-    pub async fn run(mut self) {
-        sleep(self.late).await;
-        let mut attempt = 0;
-        while !self.listener.is_done() {
-            let began = Instant::now();
-            let over = self.connection().await.err().unwrap_or_default();
-            attempt = if began.elapsed() > Duration::from_secs(2) { 0 } else { attempt + 1 };
-            if !self.listener.is_done() {
-                self.listener.person.back_off(attempt, over.after).await;
-            }
-        }
-    }
-
-    async fn connection(&mut self) -> Result<(), Over> {
+impl Subscriber {
+    /// Listens over one connection, until that ends or everything is there.
+    pub(super) async fn feed(&mut self) -> Result<(), Over> {
         let leave = self.kind.leaves(&mut self.listener.person);
         let mut connection = Connection::open(self.listener.person.way, self.kind.buffer()).await?;
         // What begins with polls asks where it is; streams tell it by themselves.
@@ -122,7 +94,7 @@ impl Feed {
                     self.take_in(&mut content, &bytes).await?;
                 }
                 () = sleep_until(leave), if self.listener.is_at_ease() => {
-                    self.leave(connection, Some(body)).await;
+                    self.leave_feed(connection, Some(body)).await;
                     return Err(Over::default());
                 }
                 () = self.listener.done() => {}
@@ -223,7 +195,7 @@ impl Feed {
                     }
                 }
                 () = sleep_until(leave), if self.listener.is_at_ease() => {
-                    self.leave(connection, None).await;
+                    self.leave_feed(connection, None).await;
                     return Err(Over::default());
                 }
                 () = self.listener.done() => {}
@@ -248,7 +220,7 @@ impl Feed {
     }
 
     /// Goes, in one of three ways, and stays away for a while.
-    async fn leave(&mut self, connection: Connection, body: Option<Incoming>) {
+    async fn leave_feed(&mut self, connection: Connection, body: Option<Incoming>) {
         match self.listener.person.random.below(3) {
             0 => drop(connection),
             1 => connection.reset(),
@@ -276,6 +248,8 @@ fn messages(answer: &http::Answer) -> Result<Messages, Over> {
 mod tests {
     use std::sync::Arc;
 
+    use shared::RoomName;
+
     use super::*;
     use crate::{
         clients::tests::person,
@@ -289,7 +263,7 @@ mod tests {
         let folder = Folder::create("feed").unwrap();
         let file = folder.path().join("history.jsonl");
         let recorder = Arc::new(Recorder::create(&file).unwrap());
-        let mut feed = Feed::new(person("s0", &recorder), Kind::Steady, RoomName::lobby(), 1.0);
+        let mut feed = Subscriber::new(person("s0", &recorder), Kind::Steady, RoomName::lobby(), 1.0);
         feed.take_in(&mut content, bytes.as_bytes()).await.unwrap();
         recorder.finish().unwrap();
         let whats = record::read(&file).unwrap().into_iter().map(|event| event.what).collect();

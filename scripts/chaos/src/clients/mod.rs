@@ -2,6 +2,7 @@
 //! by every door there is, over links that may break at any byte, and write down what they are told.
 
 mod api;
+mod chat;
 pub mod door;
 mod feed;
 pub mod http;
@@ -23,7 +24,6 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{random::Random, record::Recorder};
 use door::{Door, SENDERS, SUBSCRIBERS};
-use feed::Feed;
 use poster::Poster;
 use sender::Sender;
 use subscriber::Subscriber;
@@ -146,11 +146,7 @@ impl Crowd {
         for (n, (door, kind)) in kinds.enumerate() {
             let person = person(format!("s{n}"), door, Some(kind))?;
             let Some(room) = rooms.get(n % rooms.len()).cloned() else { continue };
-            if person.door.is_chat() {
-                crowd.subscribers.spawn(Subscriber::new(person, kind, room, seconds).run());
-            } else {
-                crowd.subscribers.spawn(Feed::new(person, kind, room, seconds).run());
-            }
+            crowd.subscribers.spawn(Subscriber::new(person, kind, room, seconds).run());
         }
         Ok(crowd)
     }

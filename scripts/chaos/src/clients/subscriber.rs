@@ -1,16 +1,12 @@
-//! Somebody who listens over `chat.v1`, over all connections: comes back with its position and writes down what its
-//! application would be given.
+//! Somebody who listens to one room, over all connections: comes back with the position, and writes down what an
+//! application would be given. What a connection is made of stands in `chat` and `feed`.
 
 use std::time::Duration;
 
-use shared::{Ask, GapReason, RoomName, ServerMessage};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use shared::RoomName;
+use tokio::time::{Instant, sleep};
 
-use super::{
-    Person,
-    link::{Link, Over, PATIENCE},
-    listener::Listener,
-};
+use super::{Person, link::Over, listener::Listener};
 
 /// How somebody listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +47,8 @@ pub const FORGOTTEN: Duration = Duration::from_secs(15);
 
 /// A subscriber of one room.
 pub struct Subscriber {
-    listener: Listener,
-    kind: Kind,
+    pub(super) listener: Listener,
+    pub(super) kind: Kind,
     late: Duration,
 }
 
@@ -69,123 +65,12 @@ impl Subscriber {
         let mut attempt = 0;
         while !self.listener.is_done() {
             let began = Instant::now();
-            let over = self.connection().await.err().unwrap_or_default();
+            let ended = if self.listener.person.door.is_chat() { self.chat().await } else { self.feed().await };
             attempt = if began.elapsed() > Duration::from_secs(2) { 0 } else { attempt + 1 };
             if !self.listener.is_done() {
+                let over: Over = ended.err().unwrap_or_default();
                 self.listener.person.back_off(attempt, over.after).await;
             }
         }
-    }
-
-    async fn connection(&mut self) -> Result<(), Over> {
-        let ask = self.listener.position.clone().map_or(Ask::Last(0), Ask::Resume);
-        let rooms = [(self.listener.room.clone(), ask)].into();
-        let person = &mut self.listener.person;
-        let mut link = Link::open(person.door, person.way, self.kind.buffer(), &person.session, rooms).await?;
-        let leave = self.kind.leaves(person);
-        // A link over which not even `joined` comes is a link that is broken.
-        let mut joined = false;
-        while !self.listener.is_done() {
-            let patience = if joined { Duration::from_millis(500) } else { PATIENCE };
-            tokio::select! {
-                message = timeout(patience, link.next()) => match message {
-                    Ok(message) => {
-                        let Some(message) = message? else { continue };
-                        joined |= matches!(message, ServerMessage::Joined { .. });
-                        self.hear(message);
-                    }
-                    Err(_) if !joined => return Err(Over::default()),
-                    Err(_) => {}
-                },
-                () = sleep_until(leave), if self.listener.is_at_ease() => {
-                    self.leave(link).await;
-                    return Err(Over::default());
-                }
-            }
-            if self.kind == Kind::Slow && self.listener.is_at_ease() {
-                self.listener.dawdle().await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Goes, in one of three ways, and stays away for a while.
-    async fn leave(&mut self, link: Link) {
-        match self.listener.person.random.below(3) {
-            0 => link.close().await,
-            1 => link.reset(),
-            _ => {
-                // Without a sign.
-                tokio::spawn(async move {
-                    sleep(FORGOTTEN).await;
-                    drop(link);
-                });
-            }
-        }
-        self.listener.stay_away().await;
-    }
-
-    fn hear(&mut self, message: ServerMessage) {
-        match message {
-            ServerMessage::Joined { room, epoch, top, .. } if room == self.listener.room => {
-                self.listener.joined(epoch, top);
-            }
-            ServerMessage::Message(message) if message.room == self.listener.room => {
-                self.listener.given(&message);
-                self.listener.reach(message.seq);
-            }
-            ServerMessage::Gap(gap) if gap.room == self.listener.room => {
-                self.listener.told(&gap);
-                if gap.reason != GapReason::Epoch {
-                    self.listener.reach(gap.to);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use shared::Gap;
-
-    use super::*;
-    use crate::{
-        clients::tests::person,
-        event::What,
-        folder::Folder,
-        record::{self, Recorder},
-    };
-
-    fn told(subscriber: &mut Subscriber, json: &str) {
-        subscriber.hear(serde_json::from_str(json).unwrap());
-    }
-
-    #[tokio::test]
-    async fn another_history_is_written_down_and_listened_to_from_its_beginning() {
-        let folder = Folder::create("subscriber").unwrap();
-        let file = folder.path().join("history.jsonl");
-        let recorder = Arc::new(Recorder::create(&file).unwrap());
-        let mut subscriber = Subscriber::new(person("s0", &recorder), Kind::Steady, RoomName::lobby(), 1.0);
-        for (epoch, top) in [("one", 7), ("two", 3)] {
-            let joined = format!(
-                r#"{{"type":"joined","room":"lobby","epoch":"{epoch}","first":1,"top":{top},"resume":"gap","count":1,"users":[]}}"#
-            );
-            told(&mut subscriber, &joined);
-        }
-        let gap = Gap { room: RoomName::lobby(), from: 1, to: 3, reason: GapReason::Epoch };
-        subscriber.hear(ServerMessage::Gap(gap));
-        let message =
-            r#"{"type":"message","room":"lobby","seq":3,"user":"AAAAAAAAAAAAAAAA","name":"n","text":"p0-1 x","at":0}"#;
-        told(&mut subscriber, message);
-        let position = subscriber.listener.position.as_ref().map(ToString::to_string);
-        assert_eq!(position.as_deref(), Some("two:3"));
-        recorder.finish().unwrap();
-        let whats: Vec<What> = record::read(&file).unwrap().into_iter().map(|event| event.what).collect();
-        let epochs = whats.iter().filter(|what| matches!(what, What::Epoch { .. })).count();
-        let subs = whats.iter().filter(|what| matches!(what, What::Sub { after: 7, .. })).count();
-        assert_eq!((epochs, subs), (1, 1), "{whats:?}");
     }
 }
