@@ -132,7 +132,7 @@ async fn a_log_of_json_has_an_object_a_line() {
     });
     let lines: Vec<Value> = said.await.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
     let refused = lines.iter().find(|line| line["message"] == "refused a handshake").expect("at debug");
-    assert_eq!((&refused["level"], &refused["target"]), (&json!("DEBUG"), &json!("back::listener")));
+    assert_eq!((&refused["level"], &refused["target"]), (&json!("DEBUG"), &json!("back::listener::enter")));
     assert_eq!(refused["status"], 404, "fields stand beside the message: {refused}");
     assert!(refused["timestamp"].as_str().unwrap().starts_with("20"), "{refused}");
     assert!(lines.iter().any(|line| line["conn"].is_u64()), "{lines:?}");
