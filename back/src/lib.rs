@@ -1,38 +1,38 @@
 //! Madang's chat server. It speaks WebSocket only and knows nothing of pages or polling.
 //!
-//! A message's way: [`listener`] → [`handshake`] → [`connection`] → [`session`] decides, [`conversation`] carries out →
-//! [`history`] numbers → [`hub`] hands it to everybody. `docs/architecture.md` draws it.
+//! A message's way: `listener` → `handshake` → `connection` → `session` decides, `conversation` carries out →
+//! `history` numbers → `hub` hands it to everybody. `docs/architecture.md` draws it.
 
-pub mod access;
-pub mod admission;
+mod access;
+mod admission;
 pub mod config;
-pub mod connection;
-pub mod conversation;
+mod connection;
+mod conversation;
 pub mod door;
-pub mod frame;
+mod frame;
 pub mod handshake;
-pub mod heartbeat;
+mod heartbeat;
 pub mod history;
 pub mod hub;
 pub mod identity;
 #[cfg(feature = "jwt")]
-pub mod jwt;
+mod jwt;
 #[cfg(not(feature = "jwt"))]
 #[path = "no_jwt.rs"]
-pub mod jwt;
-pub mod limits;
-pub mod listener;
+mod jwt;
+mod limits;
+mod listener;
 pub mod metrics;
 pub mod moderation;
 pub mod ops;
 pub mod plain;
-pub mod sabotage;
+mod sabotage;
 pub mod scanner;
-pub mod session;
-pub mod shutdown;
-pub mod socket;
+mod session;
+mod shutdown;
+mod socket;
 mod spare;
-pub mod tls;
+mod tls;
 
 use std::{
     io,

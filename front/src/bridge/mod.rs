@@ -23,7 +23,7 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 use service::visitors::{Allowed, Visitors};
-use shared::{Address, ErrorBody, MessageId, Name, RoomName, SessionToken, limits};
+use shared::{Address, ErrorBody, RoomName, limits};
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -181,29 +181,6 @@ impl Bridge {
     /// Hands the chat server an order to end a sign-in; whether it was carried out.
     pub(crate) async fn end(&self, order: String) -> bool {
         session::end(&self.back, order).await
-    }
-
-    /// Says something as the page does: with a session as that person, without one as a guest. The same `id` again stores
-    /// it once.
-    ///
-    /// # Errors
-    /// As [`Self::say`].
-    pub async fn send(
-        &self,
-        room: RoomName,
-        text: String,
-        name: Option<Name>,
-        session: Option<SessionToken>,
-        id: Option<MessageId>,
-    ) -> Result<Bytes, Box<ErrorBody>> {
-        let saying = match session {
-            Some(session) => {
-                let id = id.map_or_else(new_id, Ok)?;
-                Saying { room, text, reply_to: None, session, name, id, from: None, person: None, shows_session: true }
-            }
-            None => Saying::guest(room, text, None, name, id, None)?,
-        };
-        self.say(self.post()?, saying).await
     }
 
     /// Says something, once, however often it has to be tried: the `ok` as back wrote it. The one who says it is not

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use shared::{Epoch, ErrorBody, ErrorCode, Gap, GapReason, Message, RoomName};
+use shared::{Epoch, ErrorBody, ErrorCode, Gap, GapReason, RoomName};
 
 use super::encoded::Encoded;
 
@@ -101,11 +101,6 @@ impl Page {
             encoded.push(Encoded::new(&epoch, seq, message.get()));
         }
         Ok(Self { epoch, first, top, messages: encoded, more })
-    }
-
-    /// The messages, read.
-    pub fn read_messages(&self) -> Vec<Message> {
-        self.messages().filter_map(|json| serde_json::from_slice(&json).ok()).collect()
     }
 
     /// The messages, each as JSON.
