@@ -7,7 +7,7 @@ mod refusal;
 
 use std::time::{Duration, Instant};
 
-use shared::{Ask, ClientMessage, ErrorBody, ErrorCode, MessageId, Person, Refusal, RoomName, Sight, limits};
+use shared::{Ask, ClientMessage, ErrorBody, ErrorCode, MessageId, Name, Person, Refusal, RoomName, Sight, limits};
 
 use crate::{
     history::{Draft, Query, Range, Says},
@@ -17,7 +17,7 @@ use crate::{
 
 pub use action::{Action, Order};
 pub use newcomer::{Hello, Malformed, Newcomer, no_binary};
-use refusal::{Refused, check_seconds, check_seq, not_joined, said};
+use refusal::{Refused, check_seconds, check_seq, not_joined, nothing_to_look_for, said};
 
 /// Typing is passed on once in so long per room.
 const TYPING_EVERY: Duration = Duration::from_secs(3);
@@ -196,47 +196,16 @@ impl Session {
                 }
                 Action::Read(id, room, seq)
             }
-            ClientMessage::Name { id, name } => {
-                self.may_speak()?;
-                if self.is_named {
-                    let error = ErrorBody::new(ErrorCode::Forbidden, "your name comes with your ticket").field("name");
-                    return Err(error.hint("change it where you signed in").into());
-                }
-                self.person.name = name.clone();
-                Action::Rename(id, name)
-            }
-            ClientMessage::Typing { room } => {
-                let room = self.room(room)?;
-                let Some(joined) = self.rooms.iter_mut().find(|joined| joined.room == room) else { return Ok(None) };
-                if joined.typed.is_some_and(|last| now.duration_since(last) < TYPING_EVERY) {
-                    return Ok(None);
-                }
-                joined.typed = Some(now);
-                self.may_speak()?;
-                Action::Typing(room)
-            }
+            ClientMessage::Name { id, name } => self.rename(id, name)?,
+            ClientMessage::Typing { room } => return self.typing(room, now),
             ClientMessage::History { id, room, before, after, around, limit } => {
-                let range = match (before, after, around) {
-                    (Some(seq), None, None) => Range::Before(seq),
-                    (None, Some(seq), None) => Range::After(seq),
-                    (None, None, Some(seq)) => Range::Around(seq),
-                    (None, None, None) => Range::Before(u64::MAX),
-                    _ => {
-                        let error = ErrorBody::new(ErrorCode::BadField, "more than one of before, after and around");
-                        return Err(error.hint("ask for one page at a time").into());
-                    }
-                };
-                let limit = limit.unwrap_or(limits::DEFAULT_LAST).clamp(1, limits::PAGE_MESSAGES);
-                Action::History(id, self.room_or_current(room)?, range, limit as usize)
+                let range = range(before, after, around)?;
+                Action::History(id, self.room_or_current(room)?, range, page_size(limit))
             }
             ClientMessage::Search { id, room, text, before, limit } => {
-                let Some(query) = Query::parse(&text) else {
-                    let error = ErrorBody::new(ErrorCode::BadField, "there is nothing to look for").field("text");
-                    return Err(error.hint("give a word, or the beginning of one").into());
-                };
-                let limit = limit.unwrap_or(limits::DEFAULT_LAST).clamp(1, limits::PAGE_MESSAGES);
+                let query = Query::parse(&text).ok_or_else(nothing_to_look_for)?;
                 let before = before.unwrap_or(u64::MAX);
-                Action::Search(id, self.room_or_current(room)?, query, before, limit as usize)
+                Action::Search(id, self.room_or_current(room)?, query, before, page_size(limit))
             }
             ClientMessage::Who { id, room, after } => Action::Who(id, self.room_or_current(room)?, after),
             ClientMessage::Rooms { id } => Action::Rooms(id),
@@ -266,6 +235,28 @@ impl Session {
             ClientMessage::Ping { id } => Action::Pong(id),
             ClientMessage::Quit {} => Action::Quit,
         }))
+    }
+
+    fn rename(&mut self, id: Option<MessageId>, name: Name) -> Result<Action, Refused> {
+        self.may_speak()?;
+        if self.is_named {
+            let error = ErrorBody::new(ErrorCode::Forbidden, "your name comes with your ticket").field("name");
+            return Err(error.hint("change it where you signed in").into());
+        }
+        self.person.name = name.clone();
+        Ok(Action::Rename(id, name))
+    }
+
+    /// Nothing where it was passed on just now: that is no reason to refuse it.
+    fn typing(&mut self, room: Option<RoomName>, now: Instant) -> Result<Option<Action>, Refused> {
+        let room = self.room(room)?;
+        let Some(joined) = self.rooms.iter_mut().find(|joined| joined.room == room) else { return Ok(None) };
+        if joined.typed.is_some_and(|last| now.duration_since(last) < TYPING_EVERY) {
+            return Ok(None);
+        }
+        joined.typed = Some(now);
+        self.may_speak()?;
+        Ok(Some(Action::Typing(room)))
     }
 
     fn check_text(&self, text: &str) -> Result<(), Refused> {
@@ -315,6 +306,24 @@ impl Session {
 fn is_request(message: &ClientMessage) -> bool {
     use ClientMessage::{Delete, Edit, Hello, Quit, Send};
     !matches!(message, Hello { .. } | Send { .. } | Edit { .. } | Delete { .. } | Quit {})
+}
+
+/// Which page of a room's history is asked for: the newest, where nothing is said.
+fn range(before: Option<u64>, after: Option<u64>, around: Option<u64>) -> Result<Range, Refused> {
+    match (before, after, around) {
+        (Some(seq), None, None) => Ok(Range::Before(seq)),
+        (None, Some(seq), None) => Ok(Range::After(seq)),
+        (None, None, Some(seq)) => Ok(Range::Around(seq)),
+        (None, None, None) => Ok(Range::Before(u64::MAX)),
+        _ => {
+            let error = ErrorBody::new(ErrorCode::BadField, "more than one of before, after and around");
+            Err(error.hint("ask for one page at a time").into())
+        }
+    }
+}
+
+fn page_size(limit: Option<u32>) -> usize {
+    limit.unwrap_or(limits::DEFAULT_LAST).clamp(1, limits::PAGE_MESSAGES) as usize
 }
 
 #[cfg(test)]

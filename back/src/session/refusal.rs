@@ -77,3 +77,9 @@ pub(super) fn not_joined() -> ErrorBody {
     let error = ErrorBody::new(ErrorCode::NotJoined, "you are not in that room").field("room");
     error.hint(r#"join it first: {"type":"join","room":"lobby"}"#)
 }
+
+/// A search without a word in it.
+pub(super) fn nothing_to_look_for() -> ErrorBody {
+    let error = ErrorBody::new(ErrorCode::BadField, "there is nothing to look for").field("text");
+    error.hint("give a word, or the beginning of one")
+}
