@@ -280,9 +280,31 @@ impl Pages {
     /// # Errors
     /// When the template asks for something that is not there.
     pub fn problem(&self, reader: Reader<'_>, title: &str, sentence: &str) -> anyhow::Result<String> {
+        self.leading(reader, title, sentence, &format!("{}/", self.base), "back_to_form")
+    }
+
+    /// A page that says that one has to sign in, and leads to the desk at this address.
+    ///
+    /// # Errors
+    /// When the template asks for something that is not there.
+    pub fn sign_in_first(&self, reader: Reader<'_>, title: &str, sentence: &str, desk: &str) -> anyhow::Result<String> {
+        self.leading(reader, title, sentence, desk, "sign_in")
+    }
+
+    /// A page that says something and leads on, out of whatever frame it stands in.
+    fn leading(
+        &self,
+        reader: Reader<'_>,
+        title: &str,
+        sentence: &str,
+        way: &str,
+        word: &str,
+    ) -> anyhow::Result<String> {
         let mut context = self.context(reader, None, None);
         context.insert("title", title);
         context.insert("sentence", sentence);
+        context.insert("way", way);
+        context.insert("way_word", &self.words.say(reader.lang, word, &[]));
         Ok(self.tera.render("problem.html", &context)?)
     }
 

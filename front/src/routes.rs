@@ -17,7 +17,7 @@ use crate::{
     pages::{Field, Form, Pages, Reader},
     relay,
     scriptless::{self, Guest},
-    signin::{desk, invited, office::Person},
+    signin::{desk, invited, office::Person, sight_of},
     theme::{self, Theme},
     visitor::Visitor,
     words::{self, Lang},
@@ -122,7 +122,7 @@ impl<'a> Asked<'a> {
         let chosen = chosen.into_iter().flatten().collect();
         let person = request.extensions().get::<Person>().cloned();
         let account = person.as_ref().and_then(|person| shared::ticket::user_of_account(&person.account));
-        let (person, sight) = person.map_or((None, Sight::everything()), |one| (Some(one.name), one.sight));
+        let (person, sight) = (person.map(|one| one.name), sight_of(request));
         Some(Self {
             request,
             pages,

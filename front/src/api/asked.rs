@@ -9,13 +9,13 @@ use actix_web::{
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use shared::{Address, ErrorBody, ErrorCode, Position, RoomName, SessionToken, Sight, limits};
+use shared::{Address, ErrorBody, ErrorCode, Position, RoomName, SessionToken, limits};
 use tokio::time::timeout;
 
 use super::problem::Problem;
 use crate::{
     routes::query,
-    signin::office::Person,
+    signin::{office::Person, sight_of},
     visitor::{Gate, Visitor},
 };
 
@@ -39,15 +39,10 @@ pub(super) fn person(request: &HttpRequest) -> Option<Person> {
     request.extensions().get().cloned()
 }
 
-/// The rooms that whoever asks may see.
-pub(super) fn sight(request: &HttpRequest) -> Sight {
-    request.extensions().get().map_or_else(Sight::everything, |person: &Person| person.sight.clone())
-}
-
 /// The room in the path: what stands before the last segment. One that may not be seen is none, whether it is there or not.
 pub(super) fn room(request: &HttpRequest) -> Result<RoomName, Problem> {
     let room = named_room(request)?;
-    if sight(request).covers(&room) {
+    if sight_of(request).covers(&room) {
         return Ok(room);
     }
     let error = ErrorBody::new(ErrorCode::NoRoom, "there is no such room").field("room").got(room.as_str());

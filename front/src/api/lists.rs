@@ -9,12 +9,13 @@ use super::{asked, messages::answer_with_page, problem::Problem};
 use crate::{
     bridge::{Bridge, Page},
     routes::query,
+    signin::sight_of,
 };
 
 /// `GET /api/rooms`.
 pub(super) async fn rooms(request: HttpRequest, bridge: Data<Bridge>) -> Result<HttpResponse, Problem> {
     bridge.may_ask(asked::counted(&request))?;
-    let sight = asked::sight(&request);
+    let sight = sight_of(&request);
     let mut fields = fields(&bridge.ask(None, json!({ "type": "rooms" })).await?)?;
     if let Some(Value::Array(rooms)) = fields.get_mut("rooms") {
         let seen = |room: &Value| RoomName::parse(room["room"].as_str()?).ok().filter(|room| sight.covers(room));

@@ -79,7 +79,7 @@ pub(crate) async fn leave_streams_plain(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let path = request.path();
+    let path = request.match_info().as_str();
     if path.contains("/api/") && (path.ends_with("/events") || path.ends_with("/stream")) {
         request.headers_mut().remove(header::ACCEPT_ENCODING);
     }

@@ -74,13 +74,7 @@ pub(crate) async fn room(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
 /// The messages alone, for the frame; the page asks for itself again, unless it is to keep still.
 pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> HttpResponse {
     let Some(asked) = Asked::of(&request) else { return unguarded() };
-    let room = match asked.room("/live") {
-        Ok(room) => room,
-        Err(mut answer) => {
-            answer.extensions_mut().insert(Framing::Framed);
-            return *answer;
-        }
-    };
+    // First: whoever asks in such a name learns nothing of rooms.
     if !asked.is_expected() {
         let mut answer = asked.problem(
             StatusCode::FORBIDDEN,
@@ -90,6 +84,13 @@ pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
         answer.extensions_mut().insert(Framing::Framed);
         return answer;
     }
+    let room = match asked.room("/live") {
+        Ok(room) => room,
+        Err(mut answer) => {
+            answer.extensions_mut().insert(Framing::Framed);
+            return *answer;
+        }
+    };
     let said = newest(&asked, &bridge, &room).await.map(|page| read(&asked, &page));
     let is_still = request.query_string() == STILL;
     let page = asked.pages.live(asked.reader(), &room, said.as_deref(), is_still);
@@ -101,10 +102,7 @@ pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
 /// Says what was posted, once, and leads back to the room; or shows the form again, with its text and a sentence.
 pub(crate) async fn post(request: HttpRequest, payload: web::Payload, bridge: web::Data<Bridge>) -> HttpResponse {
     let Some(asked) = Asked::of(&request) else { return unguarded() };
-    let room = match asked.room("") {
-        Ok(room) => room,
-        Err(answer) => return *answer,
-    };
+    // Before the room is looked at: a page from elsewhere is not to learn what its visitor may see.
     if !form::is_from_here(&request) {
         return asked.problem(
             StatusCode::FORBIDDEN,
@@ -112,6 +110,10 @@ pub(crate) async fn post(request: HttpRequest, payload: web::Payload, bridge: we
             &asked.say("cross_site", &[]),
         );
     }
+    let room = match asked.room("") {
+        Ok(room) => room,
+        Err(answer) => return *answer,
+    };
     // Before the body is read: whoever is slow holds a place, and nothing else.
     let place = match bridge.post() {
         Ok(place) => place,
@@ -278,6 +280,9 @@ fn problem(asked: &Asked<'_>, error: &ErrorBody) -> (StatusCode, String) {
         ErrorCode::RoomLimit => (StatusCode::SERVICE_UNAVAILABLE, "error_room_limit"),
         ErrorCode::BadName => (StatusCode::BAD_REQUEST, "error_bad_name"),
         ErrorCode::Forbidden => (StatusCode::FORBIDDEN, "stop_4003"),
+        // Since the page was made: signed out, or no member any more.
+        ErrorCode::Unauthorized => (StatusCode::UNAUTHORIZED, "sign_in_first_title"),
+        ErrorCode::NoRoom => (StatusCode::NOT_FOUND, "error_no_room"),
         ErrorCode::Banned | ErrorCode::Muted => return (StatusCode::FORBIDDEN, imposed(asked, error)),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "error_unavailable"),
     };

@@ -32,12 +32,16 @@ const FORM_BYTES: usize = 16 * 1024;
 /// Time for a form's body.
 const FORM_TIME: Duration = Duration::from_secs(10);
 
+/// The address of the desk, from which one comes back to this path.
+pub(super) fn at(base: &BasePath, to: &str) -> String {
+    format!("{base}/sign-in?to={}", utf8_percent_encode(to, NON_ALPHANUMERIC))
+}
+
 /// Leads to the desk, and from there back to this path.
 pub(super) fn send_there(base: &BasePath, to: &str) -> HttpResponse {
-    let to = utf8_percent_encode(to, NON_ALPHANUMERIC);
     HttpResponse::SeeOther()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::LOCATION, format!("{base}/sign-in?to={to}")))
+        .insert_header((header::LOCATION, at(base, to)))
         .finish()
 }
 

@@ -31,7 +31,7 @@ use actix_web::{
     web,
 };
 use bytes::Bytes;
-use shared::{ErrorBody, ErrorCode};
+use shared::{ErrorBody, ErrorCode, Sight};
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -204,6 +204,7 @@ enum Behind {
 }
 
 impl Behind {
+    /// Of a path as the router reads it.
     fn of(path: &str) -> Self {
         match path {
             "" | "/" | "/join" => Self::Page,
@@ -225,12 +226,14 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     let Some(doors) = request.app_data::<web::Data<Doors>>().cloned() else {
         return Ok(next.call(request).await?.map_body(|_, body| Until::never(body)).map_into_left_body());
     };
-    let path = request.path().strip_prefix(doors.base.as_str()).unwrap_or_default().to_owned();
-    let behind = Behind::of(&path);
+    // As the router reads it: written with escapes, an address leads to the same place.
+    let path = request.match_info().as_str().strip_prefix(doors.base.as_str()).unwrap_or_default();
+    let behind = Behind::of(path);
     // A cookie also comes with what another page of this machine asks for, as from another port: that reads nothing.
-    let ours = behind != Behind::Api || is_from_here(request.request());
-    let person = if ours { doors.person(request.request()) } else { None };
-    let (who, over) = match person {
+    if behind == Behind::Api && !is_from_here(request.request()) {
+        return Ok(request.into_response(elsewhere()).map_into_right_body());
+    }
+    let (who, over) = match doors.person(request.request()) {
         Some((person, over)) => {
             request.extensions_mut().insert(person.clone());
             (Some(person), over)
@@ -259,10 +262,25 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     Ok(answer.map_body(|_, body| Until::new(body, over)).map_into_left_body())
 }
 
+/// The rooms that whoever asks may see. Where one signs in, who came past the doors unseen sees none.
+pub(crate) fn sight_of(request: &HttpRequest) -> Sight {
+    match request.extensions().get::<Person>() {
+        Some(person) => person.sight.clone(),
+        None if request.app_data::<web::Data<Doors>>().is_some() => Sight::nothing(),
+        None => Sight::everything(),
+    }
+}
+
 /// What a stranger is told by the API.
 fn unauthorized() -> HttpResponse {
     let error = ErrorBody::new(ErrorCode::Unauthorized, "nobody comes in here without having signed in");
     Problem::from(error.hint("sign in at /sign-in, and send the cookie that you get there")).error_response()
+}
+
+/// What a page of another origin is told, whoever opened it.
+fn elsewhere() -> HttpResponse {
+    let error = ErrorBody::new(ErrorCode::Forbidden, "pages from elsewhere cannot use what somebody signed in for");
+    Problem::from(error.hint("open this server's own page, or ask as a program, without Origin")).error_response()
 }
 
 /// What somebody is told who waited, and may see less than before.
@@ -280,9 +298,15 @@ fn refuse(request: &HttpRequest, behind: &Behind, base: &BasePath) -> HttpRespon
         return desk::send_there(base, request.uri().path_and_query().map_or("", |to| to.as_str()));
     }
     let Some(asked) = Asked::of(request) else { return unguarded() };
-    let (title, sentence) = (asked.say("sign_in_first_title", &[]), asked.say("sign_in_first", &[]));
-    let mut answer = asked.problem(StatusCode::UNAUTHORIZED, &title, &sentence);
-    if *behind == Behind::Frame {
+    let is_frame = *behind == Behind::Frame;
+    let title = asked.say("sign_in_first_title", &[]);
+    let sentence = if is_frame { asked.say("sign_in_to_read", &[]) } else { asked.say("sign_in_first", &[]) };
+    // From a frame back to the page around it.
+    let path = request.uri().path();
+    let desk = desk::at(base, path.strip_suffix("/live").filter(|_| is_frame).unwrap_or(path));
+    let page = asked.pages.sign_in_first(asked.reader(), &title, &sentence, &desk);
+    let mut answer = asked.answer(StatusCode::UNAUTHORIZED, page);
+    if is_frame {
         answer.extensions_mut().insert(Framing::Framed);
     }
     answer

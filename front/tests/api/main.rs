@@ -25,4 +25,5 @@ mod refusals;
 mod say;
 mod sessions;
 mod signin;
+mod strangers;
 mod streams;

@@ -20,7 +20,7 @@ use crate::{
     http::{self, Answer, DEADLINE},
 };
 
-const KEY: &str = "0123456789abcdef0123456789abcdef0123456789a";
+pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789a";
 pub(crate) const PASSWORD: &str = "마당은 넓고 달은 밝다";
 
 /// A house that only who signed in comes into.
