@@ -203,7 +203,10 @@ impl Door {
             return Ok(());
         }
         match self.judge(ticket, None, now)? {
-            Verdict::In(_) => Ok(()),
+            Verdict::In(entry) => match &entry.account {
+                Some(account) => Ok(self.still(&entry.user, account)?),
+                None => Ok(()),
+            },
             Verdict::End(_) => Err(refusal::foreign("this ticket lets nobody in", Tried::Malformed).into()),
         }
     }

@@ -98,3 +98,18 @@ async fn an_order_to_end_something_lets_nobody_in_at_the_echo() {
     let mut echo = Client::plain(server.address, &format!("/echo?ticket={order}")).await;
     assert_eq!(echo.close_code().await, 4001);
 }
+
+/// Whoever signed out has left nothing behind that still opens a door, the echo's included.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_of_who_signed_out_since_opens_no_echo() {
+    let office = Office::open();
+    let server = office.closed();
+    let by = |sid: &str, end: bool| office.seal(&Ticket { sid: Some(sid.to_owned()), end, ..ticket("kim", &["*"]) });
+    let (unused, other) = (by("phone", false), by("desk", false));
+    knock(server.address, json!({"type": "hello", "ticket": by("phone", true)})).await;
+    let mut echo = Client::plain(server.address, &format!("/echo?ticket={unused}")).await;
+    assert_eq!(echo.close_code().await, 4001);
+    let mut echo = Client::plain(server.address, &format!("/echo?ticket={other}")).await;
+    echo.say("x").await;
+    assert_eq!(echo.next_text().await, "x");
+}
