@@ -42,8 +42,8 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
             .service(only("/rooms/{room:[^/]*}/hook", "POST").route(web::post().to(hook::post)))
             .service(only("/rooms/{room:[^/]*}/users", "GET, HEAD").route(get().to(lists::users)))
             .service(only("/rooms/{room:[^/]*}/search", "GET, HEAD").route(get().to(lists::search)))
-            // For the page alone, and only where one signs in.
-            .service(web::resource("/ticket").route(web::post().to(ticket)).default_service(web::to(not_found)))
+            // Only where one signs in.
+            .service(web::resource("/ticket").route(web::post().to(ticket)).default_service(web::to(no_ticket)))
             .service(only("/sessions", "POST").route(web::post().to(sessions::begin)))
             .service(only("/sessions/{user}", "DELETE").route(web::delete().to(sessions::end)))
             .service(only("/sessions/{user}/events", "GET").route(web::get().to(sessions::events)))
@@ -63,6 +63,10 @@ fn get() -> Route {
 
 async fn ticket(request: HttpRequest, doors: Option<web::Data<Doors>>) -> Result<HttpResponse, Problem> {
     desk::ticket(&request, doors.as_deref().map(|doors| &**doors)).ok_or_else(nothing)
+}
+
+async fn no_ticket(doors: Option<web::Data<Doors>>) -> Result<&'static str, Problem> {
+    Err(if doors.is_some() { Problem::wrong_method("POST") } else { nothing() })
 }
 
 async fn not_found() -> Result<&'static str, Problem> {

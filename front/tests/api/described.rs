@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{house::House, http::Answer, person::Person};
+use crate::{
+    house::House,
+    http::Answer,
+    person::Person,
+    signin::{Closed, PASSWORD},
+};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -101,18 +106,24 @@ fn hold(description: &Value, method: &str, path: &str, answer: &Answer) {
 
 #[tokio::test]
 async fn every_address_is_described_and_every_described_one_exists() {
-    let house = House::open();
-    let description = house.json("/api/openapi.json").await;
+    let (open, closed) = (House::open(), Closed::open());
+    let description = open.json("/api/openapi.json").await;
     assert_eq!(description["openapi"], "3.1.0");
+    let cookie = closed.sign_in("kim").await;
     for (path, operations) in paths(&description) {
         let path = path.replace("{room}", "dev").replace("{user}", "u7Zk2mQ0aB-_x9Yc");
+        let of_desk = path == "/api/ticket" || path.starts_with("/sign-");
         for method in METHODS {
+            let house = if of_desk { &closed.house } else { &open };
+            // Signed in, but not out by looking for the way.
+            let headers = if of_desk && path != "/sign-out" { &[("Cookie", cookie.as_str())][..] } else { &[] };
             let answer = match (method, path.ends_with("/events") || path.ends_with("/stream")) {
                 // Those go on for ever; a HEAD would too, so it is the wrong method there.
                 ("get", true) => house.get(&format!("{path}?after=wrong")).await,
-                _ => house.ask(&method.to_uppercase(), &path, &[], "").await,
+                _ => house.ask(&method.to_uppercase(), &path, headers, "").await,
             };
-            let exists = answer.status != 405 && !(answer.status == 404 && answer.problem().1 == "not_found");
+            let is_nothing = |answer: &Answer| answer.problem().1 == "not_found";
+            let exists = answer.status != 405 && !(answer.status == 404 && is_nothing(&answer));
             assert_eq!(exists, operations.get(method).is_some(), "{method} {path}: {answer:?}");
         }
     }
@@ -120,10 +131,31 @@ async fn every_address_is_described_and_every_described_one_exists() {
     let source = include_str!("../../src/api/mod.rs");
     let routed: BTreeSet<String> = source
         .split("only(\"")
-        .skip(1)
+        .chain(source.split("resource(\"").skip(1))
+        .filter(|rest| rest.starts_with('/') && !rest.starts_with("//"))
         .map(|rest| format!("/api{}", rest.split('"').next().unwrap().replace(":[^/]*", "")))
         .collect();
-    assert_eq!(routed, paths(&description).map(|(path, _)| path.clone()).collect());
+    let described = paths(&description).map(|(path, _)| path.clone()).filter(|path| path.starts_with("/api/"));
+    assert_eq!(routed, described.collect());
+}
+
+#[tokio::test]
+async fn what_the_desk_answers_has_the_described_form() {
+    let closed = Closed::open();
+    let description = closed.house.json("/api/openapi.json").await;
+    let cookie = closed.sign_in("kim").await;
+    hold(&description, "get", "/sign-in", &closed.house.get("/sign-in").await);
+    hold(&description, "post", "/sign-in", &closed.desk("kim", PASSWORD, &[]).await);
+    hold(&description, "post", "/sign-in", &closed.desk("kim", "wrong password", &[]).await);
+    for (cookie, status) in [(cookie.as_str(), 200), ("", 401)] {
+        let answer = closed.ask("POST", "/api/ticket", cookie, "").await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        hold(&description, "post", "/api/ticket", &answer);
+    }
+    let elsewhere = closed.house.ask("POST", "/sign-out", &[("Origin", "null")], "").await;
+    for answer in [elsewhere, closed.ask("POST", "/sign-out", &cookie, "").await] {
+        hold(&description, "post", "/sign-out", &answer);
+    }
 }
 
 #[tokio::test]
