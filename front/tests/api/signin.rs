@@ -243,6 +243,21 @@ async fn signing_out_ends_everything_of_this_sign_in_at_once() {
     assert_eq!(closed.desk("kim", "another password", &[]).await.status, 403);
 }
 
+/// Their name is the account's: there is no field for another, which would count for nothing.
+#[tokio::test]
+async fn the_form_without_a_script_says_who_signed_in() {
+    let closed = Closed::open();
+    let cookie = closed.sign_in("kim").await;
+    for (tag, says) in [("en", "Signed in as"), ("ko", "로그인한 계정")] {
+        let page = closed.ask("GET", &format!("/r/dev?lang={tag}"), &cookie, "").await.body;
+        let form = page.split(r#"<form class="post""#).nth(1).unwrap().split("</form>").next().unwrap();
+        assert!(form.contains(says) && form.contains(">kim</strong>"), "{form}");
+        assert!(!form.contains("guest") && !form.contains(r#"name="name""#), "{form}");
+    }
+    let guests = House::open().get("/r/dev").await.body;
+    assert!(guests.contains(r#"id="post-name""#) && !guests.contains("Signed in as"), "{guests}");
+}
+
 #[tokio::test]
 async fn the_cookie_is_kept_from_scripts_and_other_sites() {
     let closed = Closed::open();
