@@ -1,5 +1,5 @@
-//! Who may come in just now: seats for all connections, what one address may have of them, and how many are being let in
-//! at once. It keeps count and words refusals; it reads and writes nothing.
+//! Who may come in just now: seats for all connections, what one address may have of them, and whether the line of those
+//! who are being let in is short enough. It keeps count and words refusals; it reads and writes nothing.
 
 use std::{
     net::IpAddr,
@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use service::{
@@ -17,7 +17,7 @@ use service::{
 use shared::{Address, TrustedProxies};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{handshake::Reply, limits::Visit, metrics::Refused};
+use crate::{arrivals::Arrivals, handshake::Reply, limits::Visit, metrics::Refused};
 
 /// Whoever is refused at one moment comes back over so many seconds.
 const SPREAD_SECONDS: u64 = 5;
@@ -46,13 +46,6 @@ pub struct NotNow {
     pub why: Refused,
     /// The answer.
     pub reply: Reply,
-}
-
-/// Those who are being let in: greeted, looked up, and brought into their rooms. Waiting for a peer's bytes is not part
-/// of it, so nobody holds a place by saying nothing.
-pub struct Arrivals {
-    places: Arc<Semaphore>,
-    spread: Spread,
 }
 
 /// Gives each who asks another time of the next seconds.
@@ -110,10 +103,10 @@ impl Admission {
     /// # Errors
     /// When to come back.
     pub fn arrive(&self) -> Result<(), NotNow> {
-        if self.arrivals.places.available_permits() > 0 {
-            return Ok(());
-        }
-        Err(self.later(Refused::Overloaded, "Too many are coming in at this moment.", self.arrivals.spread.next()))
+        self.arrivals.look().map_err(|wait| {
+            let seconds = wait.as_secs_f64().ceil() as u64;
+            self.later(Refused::Overloaded, "Too many are coming in at this moment.", seconds)
+        })
     }
 
     fn visit(&self, client: IpAddr, now: Instant) -> Result<Option<Arc<Visit>>, NotNow> {
@@ -151,25 +144,10 @@ impl Place {
     }
 }
 
-impl Arrivals {
-    /// So many may be let in at once.
-    pub fn new(at_once: usize) -> Arc<Self> {
-        let places = Arc::new(Semaphore::new(at_once.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { places, spread: Spread::default() })
-    }
-
-    /// Begins to let somebody in; dropping the permit ends it.
-    ///
-    /// # Errors
-    /// When to come back.
-    pub fn begin(&self) -> Result<OwnedSemaphorePermit, Duration> {
-        let begun = Arc::clone(&self.places).try_acquire_owned();
-        begun.map_err(|_| Duration::from_secs(self.spread.next()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn admission(connections: usize, at_once: u32, per_second: u32) -> Admission {
@@ -180,7 +158,8 @@ mod tests {
             acts_per_second: 0,
             acts_burst: 0,
         };
-        Admission::new(connections, allowed, Live::new("127.0.0.0/8,::1,10.0.0.1".parse().unwrap()), Arrivals::new(1))
+        let trusted = Live::new("127.0.0.0/8,::1,10.0.0.1".parse().unwrap());
+        Admission::new(connections, allowed, trusted, Arrivals::new(1, Duration::ZERO, Arc::default()))
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -240,12 +219,14 @@ mod tests {
         assert_eq!(why(admission.accept(ip("192.0.2.1"), now)), Some(Refused::TooFast));
     }
 
-    #[test]
-    fn arrivals_have_places() {
+    #[tokio::test]
+    async fn whom_arrivals_have_no_time_for_is_told_when_to_come_back() {
         let admission = admission(1_000, 0, 0);
-        let arriving = admission.arrivals.begin().unwrap();
-        assert_eq!(admission.arrive().err().unwrap().why, Refused::Overloaded);
-        assert!(admission.arrivals.begin().unwrap_err() >= Duration::from_secs(1));
+        let arriving = admission.arrivals.begin().await.unwrap();
+        let NotNow { why, reply } = admission.arrive().err().unwrap();
+        assert_eq!(why, Refused::Overloaded);
+        let text = String::from_utf8(reply.to_bytes(false)).unwrap();
+        assert!(text.starts_with("HTTP/1.1 503 ") && text.contains("\r\nRetry-After: 1\r\n"), "{text}");
         drop(arriving);
         assert!(admission.arrive().is_ok());
     }

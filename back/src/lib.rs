@@ -5,6 +5,7 @@
 
 mod access;
 mod admission;
+mod arrivals;
 pub mod config;
 mod connection;
 mod conversation;
@@ -47,7 +48,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use access::Access;
-use admission::{Admission, Arrivals};
+use admission::Admission;
+use arrivals::Arrivals;
 use config::{Config, HistoryKind};
 use conversation::Yard;
 use heartbeat::{Patience, Verdict};
@@ -147,7 +149,7 @@ impl Server {
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
         let connections = config.connections.unwrap_or_else(|| config::connections_for(limit));
-        let arrivals = Arrivals::new(config.arrivals);
+        let arrivals = Arrivals::new(config.arrivals, config.arrival_wait, Arc::clone(hub.metrics()));
         let entrance = Entrance {
             yard: Arc::new(Yard {
                 hub: Arc::clone(&hub),

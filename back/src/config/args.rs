@@ -9,8 +9,8 @@ use shared::{TrustedProxies, forwarded, limits, origin::AllowedOrigin};
 use super::{NEVER, tools::ToolArgs};
 use crate::{history::sqlite::CACHE, moderation::Known, sabotage::Sabotage};
 
-/// Madang's chat server. Every flag has an environment variable; a flag wins over it. 0 means no limit; for closing,
-/// draining and presence it means at once.
+/// Madang's chat server. Every flag has an environment variable; a flag wins over it. 0 means no limit; for arriving,
+/// closing, draining and presence it means at once.
 #[derive(Debug, Parser)]
 #[command(name = "back", version, about, long_about = None)]
 pub(super) struct Args {
@@ -136,9 +136,13 @@ pub(super) struct Args {
     #[arg(long, env = "BACK_CONNECTS_PER_SECOND_PER_ADDRESS", default_value_t = 20, value_name = "N")]
     pub(super) connects_per_second_per_address: u32,
 
-    /// Clients that are let in at once, from hello until they are in their rooms; others are told when to come back
+    /// Clients that are let in at once, from hello until they are in their rooms; others wait in line
     #[arg(long, env = "BACK_ARRIVALS", default_value_t = 1_000, value_name = "N")]
     pub(super) arrivals: usize,
+
+    /// Time in that line; whoever would wait longer is told when to come back
+    #[arg(long, env = "BACK_ARRIVAL_WAIT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    pub(super) arrival_wait: Duration,
 
     /// Messages per second and session, over a burst of twice as many
     #[arg(long, env = "BACK_SENDS_PER_SECOND", default_value_t = 10, value_name = "N")]

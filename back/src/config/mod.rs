@@ -66,6 +66,8 @@ pub struct Config {
     pub addresses: Allowed,
     /// Clients that are let in at once.
     pub arrivals: usize,
+    /// How long others wait for that.
+    pub arrival_wait: Duration,
     /// Who may come in.
     pub admission: Admission,
     /// Moderators beside those that history knows.
@@ -161,6 +163,7 @@ impl From<Args> for Config {
                 acts_burst: args.sends_per_second_per_address.saturating_mul(2),
             },
             arrivals: none_is_all(args.arrivals),
+            arrival_wait: args.arrival_wait,
             admission: Admission {
                 key: args.ticket_key,
                 #[cfg(feature = "jwt")]

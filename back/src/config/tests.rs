@@ -10,6 +10,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((config.session.rates.send_bytes, config.session.rates.requests), (65_536, 20));
     let Allowed { at_once, comes_per_second, acts_per_second, .. } = config.addresses;
     assert_eq!((at_once, comes_per_second, acts_per_second, config.arrivals), (100, 20, 100, 1_000));
+    assert_eq!(config.arrival_wait, Duration::from_secs(5));
 }
 
 #[test]

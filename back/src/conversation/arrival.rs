@@ -23,13 +23,13 @@ use crate::{
 const SERVER: &str = concat!("madang/", env!("CARGO_PKG_VERSION"));
 
 impl Yard {
-    /// Begins to let somebody in, unless too many are being let in: then they are told when to come back.
-    fn begin_arrival(&self, outlet: &Outlet) -> Option<OwnedSemaphorePermit> {
+    /// Begins to let somebody in when it is their turn, unless that takes too long: then they are told when to come back.
+    async fn begin_arrival(&self, outlet: &Outlet) -> Option<OwnedSemaphorePermit> {
         let refused = |wait: Duration| {
             self.hub.metrics().hit(Limit::Arrivals);
             outlet.close(CloseCode::Overloaded, Some(wait.as_millis() as u64));
         };
-        self.arrivals.begin().map_err(refused).ok()
+        self.arrivals.begin().await.map_err(refused).ok()
     }
 }
 
@@ -83,7 +83,7 @@ impl Guest {
     pub(super) async fn enter(self, hello: Hello) -> Option<Box<Talk>> {
         let Self { yard, outlet, registration, .. } = self;
         outlet.vitals().said_hello();
-        let _arriving = yard.begin_arrival(&outlet)?;
+        let _arriving = yard.begin_arrival(&outlet).await?;
         let (mut talk, rooms) = Talk::begin(yard, outlet, registration, hello, SUBPROTOCOL).await?;
         let mut hidden = 0;
         for (room, ask) in rooms {
@@ -118,7 +118,7 @@ impl Talk {
         room: RoomName,
         ticket: Option<String>,
     ) -> Option<Box<Self>> {
-        let _arriving = yard.begin_arrival(&outlet)?;
+        let _arriving = yard.begin_arrival(&outlet).await?;
         let (name, session, moderator, rooms) = (None, None, None, BTreeMap::new());
         let hello = Hello { name, session, ticket, moderator, presence: true, rooms };
         let (mut talk, _) = Self::begin(yard, outlet, registration, hello, "plain").await?;

@@ -14,7 +14,7 @@ use service::live::Live;
 use shared::RoomName;
 
 use crate::{
-    admission::Arrivals,
+    arrivals::Arrivals,
     door::Door,
     frame,
     hub::{Hub, Outlet, Registration},

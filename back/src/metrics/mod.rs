@@ -22,6 +22,7 @@ pub struct Metrics {
     bare: Tally<Protocol>,
     tls: Tally<Protocol>,
     connected: Count,
+    waiting: Count,
     members: Count,
     late: Count,
     stored: Count,
@@ -48,6 +49,7 @@ impl Default for Metrics {
             bare: Tally::new(Protocol::ALL, Protocol::word),
             tls: Tally::new(Protocol::ALL, Protocol::word),
             connected: Count::default(),
+            waiting: Count::default(),
             members: Count::default(),
             late: Count::default(),
             stored: Count::default(),
@@ -82,6 +84,21 @@ impl Metrics {
     /// They are gone, after [`Metrics::connected`].
     pub fn disconnected(&self, protocol: Protocol, is_tls: bool) {
         self.now(protocol, is_tls).down();
+    }
+
+    /// Somebody waits to be let in.
+    pub fn waits(&self) {
+        self.waiting.up();
+    }
+
+    /// Their waiting is over, after [`Metrics::waits`].
+    pub fn waited(&self) {
+        self.waiting.down();
+    }
+
+    /// How many wait to be let in.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.get()
     }
 
     /// Somebody was not let in.

@@ -83,8 +83,13 @@ pub fn tell(metrics: &Metrics, now: &Now) -> Sheet {
         "madang_back_queue",
         "What waits or is under way",
         "queue",
-        [("appends", now.appends), ("batches", now.batches), ("readers", now.readers), ("searchers", now.searchers)]
-            .map(|(queue, depth)| (queue, depth as f64)),
+        [
+            ("arrivals", metrics.waiting() as f64),
+            ("appends", now.appends as f64),
+            ("batches", now.batches as f64),
+            ("readers", now.readers as f64),
+            ("searchers", now.searchers as f64),
+        ],
     ));
     sheet.add(Family::gauge(
         "madang_back_history_writable",

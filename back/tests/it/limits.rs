@@ -223,47 +223,131 @@ async fn requests_of_every_kind_have_a_rate_that_leaves_speaking_alone() {
     assert_eq!(hit, refused as f64);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn who_comes_while_too_many_are_let_in_is_told_when_to_come_back() {
-    let data = tempfile::tempdir().unwrap();
-    let back = Back::on(data.path(), &["--ops", "127.0.0.1:0", "--arrivals", "1"]);
-    let ops = back.ops.unwrap();
-    let mut kim = Client::in_room(back.address, "kim", "dev").await;
-    let mut early = Client::chat(back.address).await;
-    // Whoever holds the file's lock is as good as a disk that is slow. Who opens a room waits for what is on its way.
-    let disk = rusqlite::Connection::open(data.path().join("chat.db")).unwrap();
-    disk.execute_batch("BEGIN IMMEDIATE").unwrap();
-    kim.send(json!({"type": "send", "id": "1", "text": "x"})).await;
-    kim.expect_silence().await;
-    let mut lee = Client::chat(back.address).await;
-    lee.send(json!({"type": "hello", "rooms": {"new": {}}})).await;
-    lee.until("welcome").await;
-    // At the handshake, with a time that is not the same for everybody.
-    let mut times = Vec::new();
-    for _ in 0..5 {
-        let (head, _) = knock(back.address, NOTES_REQUEST).await;
-        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
-        times.push(head.split("Retry-After: ").nth(1).unwrap().split("\r\n").next().unwrap().to_owned());
+/// A server that lets in one at a time, whose disk stands still until somebody says `COMMIT` to it: whoever opens a room
+/// waits for what is on its way to the disk. `kim` waits for an answer, and `lee` is on the way in.
+struct Standstill {
+    back: Back,
+    disk: rusqlite::Connection,
+    kim: Client,
+    lee: Client,
+    _data: tempfile::TempDir,
+}
+
+impl Standstill {
+    async fn begin(wait: &str) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let back = Back::on(data.path(), &["--ops", "127.0.0.1:0", "--arrivals", "1", "--arrival-wait", wait]);
+        let mut kim = Client::in_room(back.address, "kim", "dev").await;
+        // Whoever holds the file's lock is as good as a disk that is slow.
+        let disk = rusqlite::Connection::open(data.path().join("chat.db")).unwrap();
+        disk.execute_batch("BEGIN IMMEDIATE").unwrap();
+        kim.send(json!({"type": "send", "id": "1", "text": "x"})).await;
+        kim.expect_silence().await;
+        let mut lee = Client::chat(back.address).await;
+        lee.send(json!({"type": "hello", "rooms": {"new": {}}})).await;
+        lee.until("welcome").await;
+        Self { back, disk, kim, lee, _data: data }
     }
-    times.sort_unstable();
-    times.dedup();
-    assert_eq!(times.len(), 5, "{times:?}");
-    // And where the handshake was over before.
-    early.send(json!({"type": "hello", "rooms": {"dev": {}}})).await;
-    let (before, end) = early.end().await;
+
+    async fn seen(&self, name: &str, label: (&str, &str)) -> f64 {
+        scrape(self.back.ops.unwrap()).await.value(name, &[label])
+    }
+
+    async fn waiting(&self) -> f64 {
+        self.seen("madang_back_queue", ("queue", "arrivals")).await
+    }
+
+    async fn limits_hit(&self) -> f64 {
+        self.seen("madang_back_limits_hit_total", ("limit", "arrivals")).await
+    }
+}
+
+/// Says hello from the room `dev`.
+async fn hello_in_dev(client: &mut Client) {
+    client.send(json!({"type": "hello", "rooms": {"dev": {}}})).await;
+}
+
+/// Reads a goodbye to whom there is no time for, and says when they are asked back, in milliseconds.
+async fn asked_back(client: &mut Client) -> u64 {
+    let (before, end) = client.end().await;
     let bye = before.last().unwrap();
     assert_eq!((&bye["type"], &bye["code"], &bye["reconnect"]), (&json!("bye"), &json!(4100), &json!(true)), "{bye}");
     let after = bye["retry_after_ms"].as_u64().unwrap();
     assert_eq!(end, End::Close(4100, format!("overloaded;retry={after}")));
+    after
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_others_are_let_in_waits_in_line() {
+    let mut here = Standstill::begin("60").await;
+    let address = here.back.address;
+    let mut line = Vec::new();
+    for _ in 0..5 {
+        let mut client = Client::chat(address).await;
+        hello_in_dev(&mut client).await;
+        line.push(client);
+    }
+    // A plain client is in line as soon as its handshake is over.
+    let mut plain = Client::plain(address, "/rooms/dev").await;
+    let begun = Instant::now();
+    while here.waiting().await < 6.0 {
+        assert!(begun.elapsed() < DEADLINE, "nobody waits");
+        sleep(Duration::from_millis(20)).await;
+    }
+    // Whoever goes is in nobody's way.
+    line.swap_remove(1);
+    here.disk.execute_batch("COMMIT").unwrap();
+    here.lee.until("synced").await;
+    for client in &mut line {
+        client.until("welcome").await;
+        client.until("synced").await;
+    }
+    plain.until("welcome").await;
+    assert_eq!((here.waiting().await, here.limits_hit().await), (0.0, 0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_would_wait_too_long_is_told_when_to_come_back() {
+    let mut here = Standstill::begin("0").await;
+    let address = here.back.address;
+    for _ in 0..5 {
+        let (head, _) = knock(address, NOTES_REQUEST).await;
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        let after: u64 = head.split("Retry-After: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
+        assert!((1..=30).contains(&after), "{head}");
+    }
     // Who is in goes on, and so does whoever says nothing at all.
-    kim.expect_silence().await;
-    Client::plain(back.address, "/echo").await;
-    disk.execute_batch("COMMIT").unwrap();
-    lee.until("synced").await;
-    Client::in_room(back.address, "mo", "dev").await;
-    let seen = scrape(ops).await;
-    assert_eq!(seen.value("madang_back_handshakes_refused_total", &[("reason", "overloaded")]), 5.0);
-    assert_eq!(seen.value("madang_back_limits_hit_total", &[("limit", "arrivals")]), 6.0);
+    here.kim.expect_silence().await;
+    Client::plain(address, "/echo").await;
+    here.disk.execute_batch("COMMIT").unwrap();
+    here.lee.until("synced").await;
+    Client::in_room(address, "mo", "dev").await;
+    assert_eq!(here.seen("madang_back_handshakes_refused_total", ("reason", "overloaded")).await, 5.0);
+    assert_eq!(here.limits_hit().await, 5.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waited_in_vain_is_told_when_to_come_back() {
+    let mut here = Standstill::begin("0.5").await;
+    // All of them shook hands before the line was known to stand still.
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        clients.push(Client::chat(here.back.address).await);
+    }
+    let mut times = Vec::new();
+    for client in &mut clients {
+        hello_in_dev(client).await;
+    }
+    for client in &mut clients {
+        times.push(asked_back(client).await);
+    }
+    times.sort_unstable();
+    times.dedup();
+    assert!(times.len() > 1 && times.iter().all(|time| (1_000..=30_000).contains(time)), "{times:?}");
+    assert_eq!((here.waiting().await, here.limits_hit().await), (0.0, 5.0));
+    here.disk.execute_batch("COMMIT").unwrap();
+    here.lee.until("synced").await;
+    Client::in_room(here.back.address, "mo", "dev").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
