@@ -2,12 +2,14 @@
 
 use std::{
     collections::HashSet,
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use service::private;
 
 use super::book::Book;
 
@@ -84,15 +86,15 @@ impl Accounts {
     /// What the change says, or when the file cannot be written.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Book) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let wrong = |what: &str| format!("{}: cannot {what}", self.file.display());
-        let private = |file: &Path| OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
         let lock = beside(&self.file, ".lock");
-        let lock = private(&lock).and_then(|lock| lock.lock().map(|()| lock));
+        let lock = private::open(&lock).and_then(|lock| lock.lock().map(|()| lock));
         let _lock = lock.map_err(|error| anyhow::anyhow!("{}: {error}", wrong("lock it")))?;
         let mut book = read(&self.file)?;
         let done = change(&mut book)?;
         let part = beside(&self.file, ".part");
         let write = || -> io::Result<()> {
-            let mut new = private(&part)?;
+            let mut new = private::open(&part)?;
+            new.set_len(0)?;
             serde_json::to_writer_pretty(&mut new, &book)?;
             writeln!(new)?;
             new.sync_all()?;

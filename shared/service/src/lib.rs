@@ -9,6 +9,7 @@ pub mod live;
 pub mod log;
 pub mod metrics;
 pub mod ops;
+pub mod private;
 pub mod process;
 pub mod secret;
 pub mod settings;

@@ -2,13 +2,14 @@
 
 use std::{
     cmp::Ordering,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig};
+use service::private;
 use shared::Epoch;
 
 use super::schema::{STEPS, StepError, is_ours, layout, migrate};
@@ -140,12 +141,7 @@ pub fn open(data: &Path, cache: usize) -> Result<Opened, OpenError> {
         move |error| OpenError::Files { path, error }
     };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(files(data))?;
-    let private = || {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options
-    };
-    let lock = private().open(data.join(LOCK)).map_err(files(&data.join(LOCK)))?;
+    let lock = private::open(&data.join(LOCK)).map_err(files(&data.join(LOCK)))?;
     let path = file_in(data)?;
     match lock.try_lock() {
         Ok(()) => {}
@@ -153,7 +149,7 @@ pub fn open(data: &Path, cache: usize) -> Result<Opened, OpenError> {
         Err(TryLockError::Error(error)) => return Err(OpenError::Files { path: data.join(LOCK), error }),
     }
     // Only its owner reads what was said; SQLite gives the files beside it the same mode.
-    drop(private().open(&path).map_err(files(&path))?);
+    drop(private::open(&path).map_err(files(&path))?);
     let at = |error| explain(&path, error);
     // Only one thread at a time has it, so SQLite need not lock it once more.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
