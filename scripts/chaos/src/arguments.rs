@@ -146,12 +146,13 @@ pub struct Soak {
 
 /// Who takes part in a soak, and what is compared.
 const SOAK: &str = "\
-The people of a round talk and listen by every way in, without faults, and beside them people come who were never here before,
-go into one of 30 rooms, say something, and leave with a goodbye, with a reset or without a word. History keeps 100 messages
-of a room and 1,000 names, and 1,000 sessions are known without a connection, so that what is bounded is full before it is
-measured. Lines are laid through the memory of both programs, through what they asked for (their own metric) and through what is
-resident, with the margin that holds in 19 of 20 cases; when it reaches over --growth, nothing is said, and the soak fails (exit 2).
-When all have left, descriptors and gauges must be what they were when nobody had been there but for a moment.";
+For two minutes at a time the people of a round talk and listen by every way in, without faults, and beside them people come who
+were never here before, go into one of 30 rooms, say something, and leave with a goodbye, with a reset or without a word. History
+keeps 100 messages of a room and 1,000 names, 1 MiB of its file is held in memory, and 1,000 sessions are known without a
+connection, so that what is bounded is full before it is measured. Then all leave; descriptors and gauges must be what they were
+when nobody had been there but for a moment, and memory is looked at: what the programs asked for (their own metric) and what is
+resident. Lines are laid through these, with the margin that holds in 19 of 20 cases. Where it reaches over --growth nothing is
+said, and the soak ends with 2.";
 
 impl Arguments {
     /// Reads the process's arguments; ends the process with a message when they make no sense, or were a call for help.

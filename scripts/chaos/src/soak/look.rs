@@ -21,26 +21,35 @@ pub const GAUGES: [&str; 6] = [
 ];
 
 /// What a program asked for and has not given back, in bytes.
-pub const ALLOCATED: [&str; 2] = ["madang_back_allocated_bytes", "madang_front_allocated_bytes"];
+const ALLOCATED: [&str; 2] = ["madang_back_allocated_bytes", "madang_front_allocated_bytes"];
 
-/// A process at one moment, from outside.
-#[derive(Debug, Clone, Copy, Default)]
+/// A process at one moment.
+#[derive(Debug, Clone, Copy)]
 pub struct Look {
-    /// Memory that is its own, in bytes: not that of files.
+    /// Bytes that it asked for and has not given back, as it says itself.
+    pub allocated: f64,
+    /// Memory that is its own, in bytes: with what its allocator keeps ready, and without that of files.
     pub resident: f64,
     /// Open descriptors.
     pub descriptors: usize,
 }
 
-/// Looks at a process.
+/// Looks at a process that tells its numbers there.
 ///
 /// # Errors
-/// When there is none.
-pub fn look(id: u32) -> anyhow::Result<Look> {
+/// When there is none, or it does not answer.
+pub async fn look(id: u32, ops: SocketAddr) -> anyhow::Result<Look> {
+    let told = gauges(ops, &ALLOCATED).await?;
+    let allocated = told.into_values().next().with_context(|| format!("{ops} does not tell its memory"))?;
+    let (resident, descriptors) = outside(id)?;
+    Ok(Look { allocated, resident, descriptors })
+}
+
+fn outside(id: u32) -> anyhow::Result<(f64, usize)> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).context("there is no such process")?;
     let kibibytes = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.split_whitespace().next());
     let resident = 1024.0 * kibibytes.and_then(|text| text.parse::<f64>().ok()).context("its memory is not told")?;
-    Ok(Look { resident, descriptors: fs::read_dir(format!("/proc/{id}/fd"))?.count() })
+    Ok((resident, fs::read_dir(format!("/proc/{id}/fd"))?.count()))
 }
 
 /// The sums of these gauges over their labels, as far as the program has them.
@@ -82,7 +91,7 @@ mod tests {
 
     #[test]
     fn this_process_holds_something() {
-        let here = look(std::process::id()).unwrap();
-        assert!(here.resident > 100_000.0 && here.descriptors > 2, "{here:?}");
+        let (resident, descriptors) = outside(std::process::id()).unwrap();
+        assert!(resident > 100_000.0 && descriptors > 2, "{resident} {descriptors}");
     }
 }
