@@ -1,113 +1,19 @@
-//! Who may come in, and what they may see: strangers and people with tickets, over real sockets, in `chat.v1` and in plain
-//! lines.
+//! Who may come in: strangers and people with tickets, over real sockets, in `chat.v1` and in plain lines.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use back::history::unix_ms;
 use serde_json::{Value, json};
-use shared::{Name, RoomName, Ticket, TicketKey, ticket::LIFE_MS};
-use tempfile::TempDir;
+use shared::{Ticket, TicketKey};
 
 use crate::{
-    client::{Client, End, seqs, texts},
+    client::{Client, End, texts},
+    office::{Office, SECRET, assert_refused, enter, knock, ticket},
     server::TestServer,
 };
-
-pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789a";
-
-/// A key in a file, and what is signed with it.
-pub(crate) struct Office {
-    folder: TempDir,
-    key: TicketKey,
-}
-
-impl Office {
-    pub(crate) fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        service::secret::write_new(&folder.path().join("key"), SECRET).unwrap();
-        Self { folder, key: TicketKey::new(SECRET.as_bytes()).unwrap() }
-    }
-
-    fn file(&self) -> PathBuf {
-        self.folder.path().join("key")
-    }
-
-    pub(crate) fn server(&self, flags: &[&str]) -> TestServer {
-        let file = self.file();
-        let ours = ["--history", "memory", "--presence-interval", "0", "--ticket-key", file.to_str().unwrap()];
-        TestServer::with(&[&ours, flags].concat())
-    }
-
-    /// A server that lets nobody in without a ticket.
-    pub(crate) fn closed(&self) -> TestServer {
-        self.server(&["--guests", "no"])
-    }
-
-    pub(crate) fn seal(&self, ticket: &Ticket) -> String {
-        ticket.seal(&self.key)
-    }
-
-    /// A ticket for these rooms.
-    pub(crate) fn ticket(&self, sub: &str, rooms: &[&str]) -> String {
-        self.seal(&ticket(sub, rooms))
-    }
-}
-
-pub(crate) fn ticket(sub: &str, rooms: &[&str]) -> Ticket {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let (all, named): (Vec<&str>, Vec<&str>) = rooms.iter().partition(|room| **room == "*");
-    let now = unix_ms();
-    Ticket {
-        sub: sub.to_owned(),
-        name: Some(Name::parse(sub).unwrap()),
-        rooms: named.iter().map(|room| RoomName::parse(room).unwrap()).collect(),
-        prefixes: all.iter().map(|_| String::new()).collect(),
-        iat: now,
-        exp: now + LIFE_MS,
-        jti: format!("ticket-{:08}", NEXT.fetch_add(1, Ordering::Relaxed)),
-        sid: None,
-        end: false,
-        anew: false,
-    }
-}
-
-/// Says hello, and what came of it.
-pub(crate) async fn knock(address: SocketAddr, hello: Value) -> (Client, Value) {
-    let mut client = Client::chat(address).await;
-    client.send(hello).await;
-    let first = client.next().await;
-    (client, first)
-}
-
-/// Somebody with a ticket, welcomed and in these rooms.
-pub(crate) async fn enter(address: SocketAddr, ticket: &str, rooms: &[&str]) -> (Client, Value) {
-    let wanted: Value =
-        rooms.iter().map(|room| ((*room).to_owned(), json!({}))).collect::<serde_json::Map<_, _>>().into();
-    let (mut client, welcome) = knock(address, json!({"type": "hello", "ticket": ticket, "rooms": wanted})).await;
-    assert_eq!(welcome["type"], "welcome", "{welcome}");
-    for _ in rooms {
-        client.until("synced").await;
-    }
-    (client, welcome)
-}
-
-/// Everything up to the end, which is as it should be: one `error`, `bye` with this code, and Close with it.
-pub(crate) async fn assert_refused(client: &mut Client, first: Option<Value>, field: &str, code: u16) -> Value {
-    let (rest, end) = client.end().await;
-    let told: Vec<Value> = first.into_iter().chain(rest).collect();
-    let kinds: Vec<&str> = told.iter().map(|message| message["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["error", "bye"], "{told:?}");
-    let error = told[0].clone();
-    assert_eq!((&error["code"], &error["field"]), (&json!("unauthorized"), &json!(field)), "{error}");
-    assert!(error["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "told what to do: {error}");
-    assert!(matches!(end, End::Close(with, _) if with == code), "{end:?} {error}");
-    error
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_stays_outside_and_learns_nothing() {
@@ -272,110 +178,6 @@ async fn a_name_that_a_ticket_gives_is_kept() {
     assert_eq!(lee.ask(json!({"type": "name", "id": "1", "name": "Lea"})).await["name"], "Lea");
 }
 
-/// What differs from run to run is taken away: the name of the room that was asked about.
-fn unnamed(answer: &Value, room: &str) -> String {
-    answer.to_string().replace(room, "ROOM")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_room_that_one_may_not_see_answers_as_one_that_is_not_there() {
-    let office = Office::open();
-    let server = office.closed();
-    let (mut kim, _) = enter(server.address, &office.ticket("kim", &["*"]), &["board"]).await;
-    let stored = kim.ask(json!({"type": "send", "id": "1", "text": "the secret"})).await;
-    kim.messages(1).await;
-    let epoch = stored["epoch"].clone();
-    // Resumed, by name and by position, in the hello of somebody who may see another room.
-    let rooms = json!({"board": {"epoch": epoch, "seq": 0}, "open": {}});
-    let hello = json!({"type": "hello", "ticket": office.ticket("lee", &["open", "mine"]), "rooms": rooms});
-    let (mut lee, welcome) = knock(server.address, hello).await;
-    assert_eq!(welcome["type"], "welcome");
-    let refused = lee.next().await;
-    assert_eq!((&refused["code"], &refused["got"]), (&json!("no_room"), &json!("board")));
-    assert_eq!(lee.until("synced").await["room"], "open", "the other rooms of the hello are entered");
-    for question in [
-        json!({"type": "join"}),
-        json!({"type": "join", "epoch": epoch, "seq": 1}),
-        json!({"type": "join", "last": 10}),
-        json!({"type": "leave"}),
-        json!({"type": "send", "text": "x"}),
-        json!({"type": "send", "text": "x", "reply_to": 1}),
-        json!({"type": "edit", "seq": 1, "text": "x"}),
-        json!({"type": "delete", "seq": 1}),
-        json!({"type": "read", "seq": 1}),
-        json!({"type": "history"}),
-        json!({"type": "history", "around": 1}),
-        json!({"type": "search", "text": "secret"}),
-        json!({"type": "who"}),
-        json!({"type": "topic"}),
-        json!({"type": "topic", "text": "x"}),
-        json!({"type": "slow", "seconds": 1}),
-    ] {
-        let mut answers = Vec::new();
-        for room in ["board", "nothing"] {
-            let mut question = question.clone();
-            (question["id"], question["room"]) = (json!("q"), json!(room));
-            let answer = lee.ask(question.clone()).await;
-            assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!("no_room")), "{question}");
-            answers.push(unnamed(&answer, room));
-        }
-        assert_eq!(answers[0], answers[1], "{question}");
-    }
-    // Typing has no `id`, and is refused as everything else.
-    for room in ["board", "nothing"] {
-        lee.send(json!({"type": "typing", "room": room})).await;
-        assert_eq!(lee.next().await["code"], "no_room");
-    }
-    // The list has what was given by name and is there, and no more.
-    assert_eq!(
-        lee.ask(json!({"type": "rooms", "id": "r"})).await["rooms"],
-        json!([{"room": "open", "count": 1, "top": 0}])
-    );
-    lee.ask(json!({"type": "join", "id": "j", "room": "mine"})).await;
-    let mine = lee.ask(json!({"type": "send", "id": "m", "room": "mine", "text": "x"})).await;
-    assert_eq!(mine["seq"], 1);
-    kim.expect_silence().await;
-    assert_eq!(kim.ask(json!({"type": "who", "id": "w", "room": "board"})).await["count"], 1);
-    let page = kim.ask(json!({"type": "history", "id": "h", "room": "board"})).await;
-    assert_eq!(seqs(page["messages"].as_array().unwrap()), [1], "nothing was said there");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn guests_see_the_open_rooms_and_no_others() {
-    let office = Office::open();
-    let server = office.server(&["--guest-rooms", "lobby,open-*"]);
-    let (mut kim, _) = enter(server.address, &office.ticket("kim", &["*"]), &["board"]).await;
-    kim.ask(json!({"type": "send", "id": "1", "text": "secret"})).await;
-    let mut guest = Client::in_room(server.address, "guest", "open-day").await;
-    assert_eq!(guest.ask(json!({"type": "join", "id": "1", "room": "board"})).await["code"], "no_room");
-    let listed = guest.ask(json!({"type": "rooms", "id": "2"})).await;
-    assert_eq!(listed["rooms"].as_array().unwrap().len(), 1, "{listed}");
-    let mut plain = Client::plain(server.address, "/rooms/board").await;
-    plain.until("welcome").await;
-    assert_eq!(plain.next().await["code"], "no_room");
-    // A ticket that is no good makes nobody a guest.
-    let (mut other, first) = knock(server.address, json!({"type": "hello", "ticket": "t1.x.y"})).await;
-    assert_refused(&mut other, Some(first), "ticket", 4001).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_rooms_of_a_ticket_are_listed_however_full_others_are() {
-    let office = Office::open();
-    let server =
-        office.server(&["--sends-per-second", "0", "--requests-per-second", "0", "--rooms-per-connection", "0"]);
-    let (mut kim, _) = enter(server.address, &office.ticket("kim", &["*"]), &[]).await;
-    for n in 0..=200 {
-        let room = if n == 0 { "quiet".to_owned() } else { format!("loud-{n}") };
-        kim.ask(json!({"type": "join", "id": "j", "room": room})).await;
-        for _ in 0..=usize::from(n > 0) {
-            kim.ask(json!({"type": "send", "id": format!("{n}-{}", unix_ms()), "text": "x"})).await;
-        }
-    }
-    let (mut lee, _) = enter(server.address, &office.ticket("lee", &["quiet", "nowhere"]), &[]).await;
-    let listed = lee.ask(json!({"type": "rooms", "id": "1"})).await;
-    assert_eq!(listed["rooms"], json!([{"room": "quiet", "count": 1, "top": 1}]));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_out_ends_the_connections_of_that_sign_in_at_once() {
     let office = Office::open();
@@ -400,28 +202,6 @@ async fn signing_out_ends_the_connections_of_that_sign_in_at_once() {
     let order = office.seal(&Ticket { end: true, sid: None, ..ticket("kim", &[]) });
     knock(server.address, json!({"type": "hello", "ticket": order})).await;
     assert_eq!(laptop.close_code().await, 4001);
-    lee.ask(json!({"type": "ping", "id": "1"})).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_may_see_less_comes_anew_and_sees_less() {
-    let office = Office::open();
-    let server = office.closed();
-    let (mut kim, _) = enter(server.address, &office.ticket("kim", &["dev", "board"]), &["dev", "board"]).await;
-    let (mut lee, _) = enter(server.address, &office.ticket("lee", &["dev"]), &["dev"]).await;
-    let unused = office.ticket("kim", &["dev", "board"]);
-    let order = office.seal(&Ticket { end: true, anew: true, ..ticket("kim", &[]) });
-    knock(server.address, json!({"type": "hello", "ticket": order})).await;
-    let (told, end) = kim.end().await;
-    let last: Vec<&Value> = told.iter().filter(|said| said["type"] != "presence").collect();
-    assert!(matches!(end, End::Close(4203, _)) && last.len() == 1, "{end:?} {told:?}");
-    assert_eq!((&last[0]["type"], &last[0]["reconnect"]), (&json!("bye"), &json!(true)));
-    let (mut late, first) = knock(server.address, json!({"type": "hello", "ticket": unused})).await;
-    assert_refused(&mut late, Some(first), "ticket", 4203).await;
-    // Another one, made since, shows what may be seen now. The others notice nothing.
-    let since = office.seal(&Ticket { iat: unix_ms() + 1, ..ticket("kim", &["dev"]) });
-    let (mut kim, _) = enter(server.address, &since, &["dev"]).await;
-    assert_eq!(kim.ask(json!({"type": "join", "id": "1", "room": "board"})).await["code"], "no_room");
     lee.ask(json!({"type": "ping", "id": "1"})).await;
 }
 
@@ -465,8 +245,9 @@ async fn another_language_makes_tickets_as_the_protocol_shows() {
     let server = office.closed();
     let page = include_str!("../../../docs/protocol.md");
     let program = page.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
-    std::fs::rename(office.file(), office.folder.path().join("ticket.key")).unwrap();
-    let made = match Command::new("python3").args(["-c", program]).current_dir(office.folder.path()).output() {
+    std::fs::rename(office.file(), office.file().with_file_name("ticket.key")).unwrap();
+    let made = match Command::new("python3").args(["-c", program]).current_dir(office.file().parent().unwrap()).output()
+    {
         Ok(made) => made,
         Err(error) => {
             println!("nobody looked at the example: python3: {error}");

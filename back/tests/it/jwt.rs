@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::Client,
-    doors::{Office, assert_refused, enter, knock},
+    office::{Office, assert_refused, enter, knock},
 };
 
 /// The application's, and another one than that of tickets.

@@ -19,6 +19,7 @@ mod jwt;
 mod limits;
 mod logs;
 mod moderation;
+mod office;
 #[path = "../../../shared/service/tests/support/openmetrics.rs"]
 mod openmetrics;
 mod ops;
@@ -30,6 +31,7 @@ mod resume;
 mod revise;
 mod server;
 mod settings;
+mod sight;
 mod storms;
 #[path = "../../../shared/service/tests/support/supervisor.rs"]
 mod supervisor;

@@ -6,7 +6,7 @@ use shared::{Ticket, TicketKey};
 
 use crate::{
     client::{Client, NOTES_REQUEST, raw},
-    doors::{Office, assert_refused, enter, knock, ticket},
+    office::{Office, assert_refused, enter, knock, ticket},
     ops::scrape,
 };
 
