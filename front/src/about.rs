@@ -11,9 +11,9 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
+    asked::{Asked, query, unguarded},
     bridge::Bridge,
     pages::Pages,
-    routes::{Asked, query, unguarded},
     words::Lang,
 };
 

@@ -5,6 +5,7 @@
 mod about;
 mod access;
 mod api;
+mod asked;
 mod assets;
 mod base;
 mod bridge;
@@ -187,7 +188,7 @@ impl Server {
                         .configure(routes::configure)
                         .configure(assets::configure),
                 )
-                .default_service(web::to(routes::not_found))
+                .default_service(web::to(asked::not_found))
                 .wrap(middleware::Compress::default())
                 .wrap(middleware::from_fn(api::leave_streams_plain))
                 .wrap(middleware::from_fn(signin::guard))

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::problem::Problem;
 use crate::{
-    routes::query,
+    asked::query,
     signin::{office::Person, sight_of},
     visitor::{Gate, Visitor},
 };

@@ -7,8 +7,8 @@ use shared::{ErrorBody, ErrorCode, RoomName, UserId, limits};
 
 use super::{asked, messages::answer_with_page, problem::Problem};
 use crate::{
+    asked::query,
     bridge::{Bridge, Page},
-    routes::query,
     signin::sight_of,
 };
 

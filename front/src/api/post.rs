@@ -11,8 +11,8 @@ use shared::{ClientMessage, ErrorBody, ErrorCode, MessageId, Name, NameError, Ro
 
 use super::{asked, problem::Problem};
 use crate::{
+    asked::query,
     bridge::{Bridge, Saying, new_id},
-    routes::query,
 };
 
 /// What somebody wants to say.

@@ -20,7 +20,7 @@ use actix_web::{
 };
 use percent_encoding::percent_decode_str;
 
-use crate::{base::BasePath, routes};
+use crate::{asked, base::BasePath};
 pub(crate) use folder::Folder;
 
 /// The address of the folder, below the base path.
@@ -66,7 +66,7 @@ pub(crate) fn address(base: &BasePath, folder: &Folder, page: &str) -> String {
 
 /// Puts the files at their addresses.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
-    app.service(routes::readable(&format!("{AT}/{{path:.*}}")).route(web::to(file)));
+    app.service(asked::readable(&format!("{AT}/{{path:.*}}")).route(web::to(file)));
 }
 
 /// A file. Under the present version it may be kept for ever; elsewhere browsers ask each time, and mostly hear 304.
@@ -74,7 +74,7 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
 async fn file(request: HttpRequest, assets: web::Data<Assets>) -> HttpResponse {
     let folder = assets.current();
     let Ok(path) = percent_decode_str(request.match_info().query("path")).decode_utf8() else {
-        return routes::not_found(request).await;
+        return asked::not_found(request).await;
     };
     let versioned = path.strip_prefix("v-").and_then(|rest| rest.split_once('/')).and_then(|(place, path)| {
         let (version, page) = place.split_once('-')?;
@@ -83,7 +83,7 @@ async fn file(request: HttpRequest, assets: web::Data<Assets>) -> HttpResponse {
     let (is_present, page, path) = versioned.map_or((false, None, &*path), |(is, page, path)| (is, Some(page), path));
     let source = if request.query_string() == "source" { folder.source(path) } else { None };
     let Some(asset) = source.as_ref().or_else(|| folder.file(page, path)) else {
-        return routes::not_found(request).await;
+        return asked::not_found(request).await;
     };
 
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();

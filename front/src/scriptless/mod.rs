@@ -12,10 +12,10 @@ use shared::{ErrorBody, ErrorCode, Message, Name, NameError, RoomName};
 use tokio::time::timeout;
 
 use crate::{
+    asked::{Asked, unguarded},
     bridge::{Bridge, Page, Saying},
     headers::Framing,
     pages::{Corner, Past, Row},
-    routes::{Asked, unguarded},
 };
 use form::Posted;
 pub(crate) use form::{fields, is_from_here};

@@ -19,10 +19,10 @@ use super::{
     office::{self, Person},
 };
 use crate::{
+    asked::{Asked, not_found, query, unguarded},
     base::BasePath,
     bridge::Bridge,
     pages::Desk,
-    routes::{Asked, not_found, query, unguarded},
     scriptless::{fields, is_from_here},
 };
 

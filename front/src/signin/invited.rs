@@ -7,7 +7,7 @@ use super::{
     book::Followed,
     office::{self, Person},
 };
-use crate::routes::{Asked, not_found, unguarded};
+use crate::asked::{Asked, not_found, unguarded};
 
 /// What browsers say that look ahead at a link: nobody has opened it yet.
 const LOOKS_AHEAD: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];

@@ -37,10 +37,10 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
     api::Problem,
+    asked::{Asked, unguarded},
     base::BasePath,
     bridge::Bridge,
     headers::Framing,
-    routes::{Asked, unguarded},
     scriptless::is_from_here,
 };
 use accounts::Accounts;
