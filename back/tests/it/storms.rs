@@ -248,7 +248,7 @@ async fn through_rooms(client: &mut Client, numbers: std::ops::Range<u64>) -> u6
     tokio::join!(write, read).1
 }
 
-/// `NAMES=1000000`, with the optimised program, is the attack in its full size.
+/// `scripts/names` is the attack in its full size, by every door; `NAMES=` makes this one larger.
 #[tokio::test(flavor = "multi_thread")]
 async fn room_names_without_end() {
     let count: u64 = std::env::var("NAMES").map_or(2_500, |count| count.parse().unwrap());

@@ -1,5 +1,5 @@
 //! The driver of `scripts/bench`: arguments → rounds → report. It also serves as those peers that are written in Rust, and
-//! drives `scripts/restart` and `scripts/deaf`.
+//! drives `scripts/restart`, `scripts/deaf` and `scripts/names`.
 
 mod audience;
 mod chart;
@@ -11,6 +11,8 @@ mod frame;
 mod http;
 mod load;
 mod machine;
+mod names;
+mod ops;
 mod options;
 mod peer;
 mod peers;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Task::Run(options) => rounds::run(&options),
         Task::Restart(options) => restart::run(&options),
         Task::Deaf(options) => deaf::run(&options),
+        Task::Names(options) => names::run(&options),
         Task::Serve(peer, port) => serve(peer, port).map(|()| true),
     };
     match done {

@@ -1,4 +1,4 @@
-//! The command line. The only place here that knows clap, with the options of `deaf` and `restart`.
+//! The command line. The only place here that knows clap, with the options of `deaf`, `names` and `restart`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     deaf::DeafOptions,
+    names::NamesOptions,
     peer::Peer,
     restart::RestartOptions,
     scenarios::{Scenario, Size, readers},
@@ -28,6 +29,8 @@ enum Word {
     Restart(RestartOptions),
     /// Have many come who read nothing; for scripts/deaf
     Deaf(DeafOptions),
+    /// Name a million rooms; for scripts/names
+    Names(NamesOptions),
     /// Serve as a peer until killed
     Serve {
         /// Which one
@@ -159,6 +162,8 @@ pub enum Task {
     Restart(RestartOptions),
     /// Have many come who read nothing.
     Deaf(DeafOptions),
+    /// Name rooms without end.
+    Names(NamesOptions),
     /// Be a peer.
     Serve(Peer, u16),
 }
@@ -170,6 +175,7 @@ impl Task {
             Word::Run(options) => Self::Run(options),
             Word::Restart(options) => Self::Restart(options),
             Word::Deaf(options) => Self::Deaf(options),
+            Word::Names(options) => Self::Names(options),
             Word::Serve { peer, port } => Self::Serve(peer, port),
         }
     }

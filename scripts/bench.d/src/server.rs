@@ -111,6 +111,11 @@ impl Server {
         machine::connections_to(self.pid, port)
     }
 
+    /// Descriptors that it has open.
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid)).map_or(0, Iterator::count)
+    }
+
     /// Its anonymous memory in bytes.
     pub fn memory(&self) -> u64 {
         machine::memory(self.pid)

@@ -5,14 +5,13 @@ mod attack;
 mod report;
 
 use std::{
-    io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::Args;
 
 use crate::{
@@ -20,6 +19,7 @@ use crate::{
     crowd::Crowd,
     load::{self, DRAIN},
     machine,
+    ops::metric,
     options::Alone,
     peer::Place,
     say,
@@ -230,15 +230,4 @@ fn seconds(crowd: &mut Crowd, options: &DeafOptions) -> anyhow::Result<Vec<Histo
         seconds.push(std::mem::take(&mut crowd.tally.latencies));
     }
     Ok(seconds)
-}
-
-/// The metric whose line begins so.
-fn metric(ops: SocketAddr, name: &str) -> anyhow::Result<f64> {
-    let mut stream = TcpStream::connect_timeout(&ops, Duration::from_secs(10)).context("nobody tells numbers")?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
-    value.with_context(|| format!("there is no {name}"))
 }
