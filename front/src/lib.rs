@@ -59,6 +59,10 @@ const BACKLOG: i32 = 4096;
 /// Bytes of an answer that the kernel takes before the browser reads. By default a deaf one hides megabytes there.
 const NOT_SENT_BYTES: u32 = 32 * 1024;
 
+/// Bytes of an answer that wait here, beside what the kernel takes; one more piece of the answer may come on top. A deaf
+/// reader of a stream fills it, and it has twice the room that it needs.
+const WAITING_BYTES: usize = 8 * 1024;
+
 /// Sent bytes that nobody acknowledges end a connection so long after (RFC 5482); a window that stays shut counts too.
 /// Without it a browser that stopped reading keeps its connection after the chat server has given it up.
 const LOST_AFTER: Duration = Duration::from_secs(30);
@@ -196,6 +200,7 @@ impl Server {
                 .wrap(middleware::from_fn(headers::guard))
         })
         .disable_signals()
+        .h1_write_buffer_size(WAITING_BYTES)
         .shutdown_timeout(drain_seconds)
         // By default a relayed connection ends a second after its last byte, and until then its page does not come back; less
         // than actix's clock is exact to (half a second) may never end. The relay itself waits where it has to.

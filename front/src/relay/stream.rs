@@ -24,8 +24,8 @@ use tokio::{
 
 use crate::metrics::Seat;
 
-/// Bytes that are taken from the chat server at once.
-const PIECE_BYTES: usize = 16 * 1024;
+/// Bytes that are taken from the chat server at once: as many may lie in the browser's write buffer on top of its bound.
+const PIECE_BYTES: usize = 8 * 1024;
 
 /// How long the chat server may go on after the browser's end: what it still has to say, and its own goodbye, take
 /// seconds. A chat server that is stopped or cut off never ends by itself.
