@@ -303,20 +303,7 @@ impl Store for Memory {
         before: u64,
         limit: usize,
     ) -> Result<Vec<Arc<Message>>, Unavailable> {
-        let until = Instant::now() + SEARCH_TIME;
-        let mut found = Vec::new();
-        let mut before = before;
-        while found.len() < limit {
-            let step = self.read(room, Range::Before(before), SEARCH_STEP)?;
-            let Some(oldest) = step.first() else { break };
-            if Instant::now() > until {
-                return Err(Unavailable::TooLong);
-            }
-            before = oldest.seq;
-            let hits = step.iter().rev().filter(|message| message.edits.is_none() && query.matches(&message.text));
-            found.extend(hits.take(limit - found.len()).cloned());
-        }
-        Ok(found)
+        self.search_until(Instant::now() + SEARCH_TIME, room, query, before, limit)
     }
 
     fn marker(&self, room: &RoomName, user: &UserId) -> Result<Option<u64>, Unavailable> {
@@ -341,6 +328,31 @@ impl Store for Memory {
     }
 }
 
+impl Memory {
+    fn search_until(
+        &self,
+        until: Instant,
+        room: &RoomName,
+        query: &Query,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Message>>, Unavailable> {
+        let mut found = Vec::new();
+        let mut before = before;
+        while found.len() < limit {
+            let step = self.read(room, Range::Before(before), SEARCH_STEP)?;
+            let Some(oldest) = step.first() else { break };
+            if Instant::now() > until {
+                return Err(Unavailable::TooLong);
+            }
+            before = oldest.seq;
+            let hits = step.iter().rev().filter(|message| message.edits.is_none() && query.matches(&message.text));
+            found.extend(hits.take(limit - found.len()).cloned());
+        }
+        Ok(found)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,6 +360,15 @@ mod tests {
 
     fn memory(messages: usize, bytes: usize) -> Memory {
         Memory::new(Epoch::parse("e").unwrap(), MemoryLimits { messages, bytes })
+    }
+
+    #[test]
+    fn a_search_ends_when_its_time_is_over() {
+        let memory = memory(usize::MAX, 1 << 20);
+        memory.commit(vec![say("a", "x", None)], 1).unwrap();
+        let search = |until| memory.search_until(until, &room("a"), &Query::parse("x").unwrap(), u64::MAX, 1);
+        assert_eq!(search(Instant::now() + SEARCH_TIME).unwrap().len(), 1);
+        assert_eq!(search(Instant::now() - SEARCH_TIME).unwrap_err(), Unavailable::TooLong);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod chat;
 mod client;
 #[path = "../../../shared/service/tests/support/config_file.rs"]
 mod config_file;
+mod counted;
 mod crowd;
 mod disk;
 mod doors;

@@ -36,7 +36,7 @@ pub async fn scrape(address: SocketAddr) -> Scrape {
 }
 
 /// Scrapes until this is so.
-async fn scrape_until(address: SocketAddr, wanted: impl Fn(&Scrape) -> bool) -> Scrape {
+pub async fn scrape_until(address: SocketAddr, wanted: impl Fn(&Scrape) -> bool) -> Scrape {
     let begun = Instant::now();
     loop {
         let seen = scrape(address).await;

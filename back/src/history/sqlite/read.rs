@@ -84,14 +84,24 @@ pub fn search(
     before: u64,
     limit: usize,
 ) -> rusqlite::Result<Vec<Arc<Message>>> {
-    let until = Instant::now() + SEARCH_TIME;
+    search_until(connection, Instant::now() + SEARCH_TIME, name, query, before, limit)
+}
+
+pub(super) fn search_until(
+    connection: &mut Connection,
+    until: Instant,
+    name: &RoomName,
+    query: &Query,
+    before: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Arc<Message>>> {
     connection.progress_handler(STEPS, Some(move || Instant::now() > until))?;
-    let found = search_until(connection, name, query, before, limit);
+    let found = look(connection, name, query, before, limit);
     connection.progress_handler(0, None::<fn() -> bool>)?;
     found
 }
 
-fn search_until(
+fn look(
     connection: &mut Connection,
     name: &RoomName,
     query: &Query,

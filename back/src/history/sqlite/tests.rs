@@ -1,6 +1,9 @@
 //! What a history in a file does beyond what every history does.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rusqlite::Connection;
 use shared::{Name, Person};
@@ -26,6 +29,20 @@ fn sound(data: &Path) -> u64 {
     let report = check(data, silent()).unwrap();
     assert_eq!(report.problems, [""; 0]);
     report.messages
+}
+
+#[test]
+fn a_search_ends_when_its_time_is_over_and_the_connection_goes_on() {
+    let (_data, store) = sqlite(1_000);
+    store.commit((0..1_000).map(|_| say("a", "x", None)).collect(), 1).unwrap();
+    rest(&store);
+    let search = |until| {
+        let words = Query::parse("x").unwrap();
+        store.ask(move |reader| read::search_until(reader, until, &room("a"), &words, u64::MAX, 1_000))
+    };
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(search(Instant::now() - hour).unwrap_err(), Unavailable::TooLong);
+    assert_eq!(search(Instant::now() + hour).unwrap().len(), 1_000);
 }
 
 #[test]

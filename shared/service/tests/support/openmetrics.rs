@@ -100,6 +100,12 @@ impl Scrape {
         found.unwrap_or_else(|| panic!("there is no {name} with {labels:?}")).value
     }
 
+    /// The values of this label, of all samples with this name.
+    pub fn labels(&self, name: &str, label: &str) -> BTreeSet<String> {
+        let samples = self.families.values().flat_map(|family| &family.samples);
+        samples.filter(|sample| sample.name == name).filter_map(|sample| sample.labels.get(label).cloned()).collect()
+    }
+
     /// The sum of all numbers with this name.
     pub fn sum(&self, name: &str) -> f64 {
         let samples = self.families.values().flat_map(|family| &family.samples);

@@ -1,0 +1,149 @@
+//! Each limit that ends a connection, holds it or sheds something is met by somebody, and counted by its word: the
+//! operator's table of limits ([SECURITY.md](../../../docs/SECURITY.md)) is checked against this program.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tokio::{io::AsyncWriteExt, time::timeout};
+
+use crate::{
+    client::{Client, DEADLINE, NOTES_REQUEST, client_frame, raw, raw_websocket},
+    ops::{scrape, scrape_until},
+    process::Back,
+    server::TestServer,
+};
+
+/// Asks for nothing that keeps a seat.
+const REFUSED: &str = "GET / HTTP/1.1\r\n\r\n";
+
+/// Waits until this limit was hit.
+async fn hit(server: &TestServer, limit: &str) {
+    scrape_until(server.ops(), |seen| seen.value("madang_back_limits_hit_total", &[("limit", limit)]) >= 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_message_is_too_long_in_bytes_or_in_time() {
+    let server = TestServer::with(&["--message-timeout", "0.3", "--handshake-timeout", "0.3"]);
+    let mut long = raw_websocket(server.address, "/").await;
+    long.write_all(&client_frame(0x81, &vec![b'x'; 65_537])[..20]).await.unwrap();
+    hit(&server, "message_bytes").await;
+    let mut endless = raw_websocket(server.address, "/echo").await;
+    endless.write_all(&client_frame(0x01, b"a fragment")).await.unwrap();
+    hit(&server, "message_timeout").await;
+    let mut slow = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    hit(&server, "handshake_timeout").await;
+    let mut wrong = Client::in_room(server.address, "kim", "dev").await;
+    for _ in 0..10 {
+        wrong.say("not JSON").await;
+    }
+    hit(&server, "malformed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_dead_or_finds_no_seat() {
+    let server = TestServer::with(&["--ping-after", "0.1", "--dead-after", "0.4", "--connections", "1"]);
+    let _dead = raw_websocket(server.address, "/").await;
+    raw(server.address, NOTES_REQUEST.as_bytes()).await;
+    hit(&server, "connections").await;
+    hit(&server, "dead_after").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_answer_a_close_keeps_no_seat() {
+    let server = TestServer::with(&["--connections", "1", "--message-timeout", "0.2", "--close-timeout", "0.2"]);
+    let mut stays = raw_websocket(server.address, "/echo").await;
+    stays.write_all(&client_frame(0x01, b"a fragment")).await.unwrap();
+    hit(&server, "message_timeout").await;
+    let begun = Instant::now();
+    while !raw(server.address, REFUSED.as_bytes()).await.starts_with("HTTP/1.1 426 ") {
+        assert!(begun.elapsed() < DEADLINE, "the seat was not given back");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_nothing() {
+    let server = TestServer::with(&["--stall-timeout", "2"]);
+    let mut deaf = raw_websocket(server.address, "/echo").await;
+    let pings = client_frame(0x89, &[b'p'; 100]).repeat(1_000);
+    // Until it is not read any more, because its answers wait.
+    while timeout(Duration::from_millis(200), deaf.write_all(&pings)).await.is_ok_and(|written| written.is_ok()) {}
+    hit(&server, "unread").await;
+    hit(&server, "stall_timeout").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_for_more_than_is_replayed_or_types_all_the_time() {
+    let server = TestServer::with(&["--sends-per-second", "0", "--history", "memory", "--requests-per-second", "0"]);
+    let mut kim = Client::in_room(server.address, "kim", "dev").await;
+    let mut epoch = json!(null);
+    for id in 0..=1_000 {
+        epoch = kim.ask(json!({"type": "send", "id": id.to_string(), "text": "x"})).await["epoch"].clone();
+    }
+    let at = json!({"dev": {"epoch": epoch, "seq": 0}});
+    let (mut lee, _) = Client::hello(server.address, "lee", at).await;
+    assert_eq!(lee.until("gap").await["reason"], "too_many");
+    hit(&server, "replay").await;
+    // Each is heard once in three seconds, so it takes many who type in one of them.
+    let mut many = Vec::new();
+    for n in 0..30 {
+        many.push(Client::in_room(server.address, &format!("guest {n}"), "dev").await);
+    }
+    for guest in &mut many {
+        guest.send(json!({"type": "typing"})).await;
+    }
+    hit(&server, "typing").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_more_under_way_than_is_answered() {
+    let data = tempfile::tempdir().unwrap();
+    let back = Back::on(data.path(), &["--ops", "127.0.0.1:0", "--sends-per-second", "0"]);
+    let mut kim = Client::in_room(back.address, "kim", "dev").await;
+    // Whoever holds the file's lock is as good as a disk that is slow.
+    let disk = rusqlite::Connection::open(data.path().join("chat.db")).unwrap();
+    disk.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for id in 0..40 {
+        kim.send(json!({"type": "send", "id": id.to_string(), "text": "x"})).await;
+    }
+    let ops = back.ops.unwrap();
+    scrape_until(ops, |seen| seen.value("madang_back_limits_hit_total", &[("limit", "unanswered")]) >= 1.0).await;
+    disk.execute_batch("COMMIT").unwrap();
+    kim.find(|said| said["type"] == "ok" && said["id"] == "39").await;
+}
+
+/// Rows of the table of limits: the metric's word, and the tests.
+fn table() -> Vec<(String, Vec<String>)> {
+    let text = include_str!("../../../docs/SECURITY.md");
+    let (_, table) = text.split_once("| limit | flag | metric | test |\n").unwrap();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let words = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        let [metric, tests] = [words(cells[3]), words(cells[4])];
+        assert!(metric.len() <= 1 && !tests.is_empty(), "{row}");
+        (metric.into_iter().next().unwrap_or_default(), tests)
+    })
+    .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_limit_is_in_the_table_with_tests_that_exist() {
+    let server = TestServer::start();
+    let seen = scrape(server.ops()).await;
+    let counted: BTreeSet<String> = seen.labels("madang_back_limits_hit_total", "limit");
+    let rows = table();
+    let told: BTreeSet<String> =
+        rows.iter().map(|(metric, _)| metric.clone()).filter(|word| !word.is_empty()).collect();
+    assert_eq!(told, counted);
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for test in rows.iter().flat_map(|(_, tests)| tests) {
+        let (file, name) = test.split_once(':').unwrap_or_else(|| panic!("{test} is no file:test"));
+        let file = [format!("back/tests/it/{file}"), file.to_owned()].map(|file| here.join(file));
+        let text = file.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_else(|| panic!("{test}"));
+        assert!(text.contains(&format!("fn {name}(")), "there is no {test}");
+    }
+}
