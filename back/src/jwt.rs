@@ -8,12 +8,15 @@ use serde::Deserialize;
 use serde_json::Value;
 use service::secret::{self, SecretError};
 use shared::{
-    Name, RoomName, Ticket, TicketError,
+    KEYS, Name, RoomName, Ticket, TicketError,
     ticket::{AHEAD_MS, KEY_BYTES, TICKET_BYTES},
 };
 
 /// How a public key in PEM begins (RFC 7468). Whoever makes one with `openssl pkey -pubout` has it like this.
 const PUBLIC: &[u8] = b"-----BEGIN PUBLIC KEY-----";
+
+/// How it ends.
+const PUBLIC_END: &str = "-----END PUBLIC KEY-----";
 
 /// What is said of a token that is signed and is no ticket.
 const LACKING: TicketError = TicketError::Malformed("lacks sub, aud, iat, exp or jti, or has a field that cannot be");
@@ -21,7 +24,7 @@ const LACKING: TicketError = TicketError::Malformed("lacks sub, aud, iat, exp or
 /// What an operator says of them.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the key is: one line for HS256, or an Ed25519 public key in PEM for EdDSA.
+    /// Where the keys are: a line each for HS256, or Ed25519 public keys in PEM for EdDSA.
     pub key: PathBuf,
     /// For whom they are made: `aud`.
     pub audience: String,
@@ -35,14 +38,15 @@ pub enum JwtError {
     Secret(#[from] SecretError),
     /// It holds a public key of another kind.
     #[error(
-        "{0}: this is no Ed25519 public key; `openssl pkey -in private.pem -pubout` writes one of `openssl genpkey -algorithm ed25519`"
+        "{0}: these are not one or two Ed25519 public keys; `openssl pkey -in private.pem -pubout` writes one of `openssl genpkey -algorithm ed25519`"
     )]
     NotEd25519(PathBuf),
 }
 
-/// A key that they are checked with.
+/// The keys that they are checked with: all of one algorithm.
 pub struct JwtKey {
-    key: DecodingKey,
+    /// Any of them may have signed.
+    keys: Vec<DecodingKey>,
     validation: Validation,
 }
 
@@ -72,6 +76,14 @@ struct Claims {
     anew: bool,
 }
 
+/// Public keys in PEM, one behind the other; nothing where one is none of Ed25519, or there are too many.
+fn public(pem: &[u8]) -> Option<Vec<DecodingKey>> {
+    let text = std::str::from_utf8(pem).ok()?.trim();
+    let blocks: Vec<&str> = text.split_inclusive(PUBLIC_END).collect();
+    let keys = blocks.iter().map(|block| DecodingKey::from_ed_pem(block.trim().as_bytes()).ok());
+    if blocks.len() > KEYS { None } else { keys.collect() }
+}
+
 impl JwtKey {
     /// Reads the key that these settings name.
     ///
@@ -80,18 +92,27 @@ impl JwtKey {
     pub fn read(settings: &Settings) -> Result<Self, JwtError> {
         let file = &settings.key;
         let bytes = fs::read(file).map_err(|error| SecretError::File { file: file.clone(), error })?;
-        let (algorithm, key) = if bytes.trim_ascii_start().starts_with(PUBLIC) {
-            let key = DecodingKey::from_ed_pem(&bytes).map_err(|_| JwtError::NotEd25519(file.clone()))?;
-            (Algorithm::EdDSA, key)
+        let (algorithm, keys) = if bytes.trim_ascii_start().starts_with(PUBLIC) {
+            (Algorithm::EdDSA, public(&bytes).ok_or_else(|| JwtError::NotEd25519(file.clone()))?)
         } else {
-            (Algorithm::HS256, DecodingKey::from_secret(&secret::read(file, KEY_BYTES)?))
+            let secrets = secret::read(file, KEY_BYTES, KEYS)?;
+            (Algorithm::HS256, secrets.iter().map(|secret| DecodingKey::from_secret(secret)).collect())
         };
         let mut validation = Validation::new(algorithm);
         validation.set_audience(&[&settings.audience]);
         validation.set_required_spec_claims(&["exp", "aud", "sub"]);
         // Its clock is none that can be handed in: `Ticket::check` looks at the times.
         validation.validate_exp = false;
-        Ok(Self { key, validation })
+        Ok(Self { keys, validation })
+    }
+
+    fn read_with(&self, key: &DecodingKey, text: &str) -> Result<Value, TicketError> {
+        let said = decode::<Value>(text, key, &self.validation).map_err(|error| match error.kind() {
+            ErrorKind::InvalidAudience => TicketError::Malformed("its aud is another server's"),
+            ErrorKind::MissingRequiredClaim(_) => LACKING,
+            _ => TicketError::Foreign,
+        })?;
+        Ok(said.claims)
     }
 
     /// Reads a token that somebody hands over at this time, in Unix milliseconds. Whether it was used before is not
@@ -104,12 +125,10 @@ impl JwtKey {
             return Err(TicketError::Foreign);
         }
         // First as anything: whoever is told that a field is missing has signed it.
-        let said = decode::<Value>(text, &self.key, &self.validation).map_err(|error| match error.kind() {
-            ErrorKind::InvalidAudience => TicketError::Malformed("its aud is another server's"),
-            ErrorKind::MissingRequiredClaim(_) => LACKING,
-            _ => TicketError::Foreign,
-        })?;
-        let claims: Claims = serde_json::from_value(said.claims).map_err(|_| LACKING)?;
+        let mut tried = self.keys.iter().map(|key| self.read_with(key, text));
+        let said =
+            tried.find(|said| !matches!(said, Err(TicketError::Foreign))).unwrap_or(Err(TicketError::Foreign))?;
+        let claims: Claims = serde_json::from_value(said).map_err(|_| LACKING)?;
         if claims.nbf.is_some_and(|nbf| nbf.saturating_mul(1_000) > now.saturating_add(AHEAD_MS)) {
             return Err(TicketError::Early);
         }
@@ -246,8 +265,31 @@ mod tests {
         assert!(key_of(b"short").unwrap_err().to_string().contains("shorter than 32"));
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let error = key_of(pair.public_key_pem().as_bytes()).unwrap_err().to_string();
-        assert!(error.contains("no Ed25519 public key"), "{error}");
+        assert!(error.contains("not one or two Ed25519 public keys"), "{error}");
         // A private key belongs to whoever makes the tokens.
-        assert!(key_of(pair.serialize_pem().as_bytes()).unwrap_err().to_string().contains("one line of text"));
+        assert!(key_of(pair.serialize_pem().as_bytes()).unwrap_err().to_string().contains("lines of text"));
+    }
+
+    #[test]
+    fn any_of_two_keys_may_have_signed() {
+        let other = [b'x'; 40];
+        let both = key_of(&[&other[..], b"\n", SECRET, b"\n"].concat()).unwrap();
+        assert!(both.open(&hs256(&claims()), NOW).is_ok());
+        let foreign =
+            encode(&Header::new(Algorithm::HS256), &claims(), &EncodingKey::from_secret(&[b'y'; 40])).unwrap();
+        assert_eq!(both.open(&foreign, NOW).err(), Some(TicketError::Foreign));
+        // What is wrong with a token is told to whoever signed it, with whichever key.
+        let over = with("exp", json!(NOW / 1_000 - 1));
+        assert_eq!(both.open(&hs256(&over), NOW).err(), Some(TicketError::Expired));
+        let pairs: Vec<KeyPair> = (0..3).map(|_| KeyPair::generate_for(&PKCS_ED25519).unwrap()).collect();
+        let pem = |pairs: &[KeyPair]| pairs.iter().map(KeyPair::public_key_pem).collect::<String>();
+        let both = key_of(pem(&pairs[..2]).as_bytes()).unwrap();
+        for (at, pair) in pairs.iter().enumerate() {
+            let signs = EncodingKey::from_ed_pem(pair.serialize_pem().as_bytes()).unwrap();
+            let token = encode(&Header::new(Algorithm::EdDSA), &claims(), &signs).unwrap();
+            assert_eq!(both.open(&token, NOW).is_ok(), at < 2, "{at}");
+        }
+        assert!(key_of(pem(&pairs).as_bytes()).is_err(), "three are too many");
+        assert!(key_of(&[pem(&pairs[..1]).as_bytes(), SECRET].concat()).is_err(), "of one kind");
     }
 }

@@ -58,7 +58,10 @@ use hub::{Hub, People, Receipt};
 use listener::Entrance;
 pub use listener::listen;
 use metrics::Metrics;
-use service::tls::{Certificate, LOOK_EVERY, TlsError};
+use service::{
+    kept::Again,
+    tls::{Certificate, LOOK_EVERY, TlsError},
+};
 use shared::CloseCode;
 
 /// How long the goodbye waits for what is being written and answered; a disk that hangs must not hold it up for long.
@@ -127,6 +130,11 @@ impl Server {
     /// The certificate, for whoever wants it read anew; `None` without TLS.
     pub fn certificate(&self) -> Option<Certificate> {
         self.certificate.clone()
+    }
+
+    /// What has the files read again that may change while the server runs.
+    pub fn again(&self) -> Vec<Again> {
+        self.door.again().into_iter().chain(self.certificate.as_ref().map(Certificate::again)).collect()
     }
 
     /// What of the settings may change while the server runs.

@@ -145,12 +145,12 @@ async fn run(config: Config, standing: Standing) -> anyhow::Result<()> {
     let ops = service::ops::listen(place, OPS, "--ops or BACK_OPS").map_err(sentence)?;
     let shutdown = CancellationToken::new();
     signals::stop_on_signal(shutdown.clone())?;
-    let certificate = server.certificate();
-    let scheme = if certificate.is_some() { "wss" } else { "ws" };
+    let is_encrypted = server.certificate().is_some();
+    let scheme = if is_encrypted { "wss" } else { "ws" };
     let address = listener.local_addr()?;
-    exposure::warn_if_readable(address, certificate.is_some());
+    exposure::warn_if_readable(address, is_encrypted);
     let access = server.access();
-    signals::reload_on_hangup(certificate, standing, move |standing| {
+    signals::reload_on_hangup(server.again(), standing, move |standing| {
         if let Some(config) = Config::again(standing) {
             access.set(&config);
         }

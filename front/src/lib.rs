@@ -47,10 +47,11 @@ use ops::Ops;
 use pages::Pages;
 use relay::Relay;
 use service::{
+    kept::Again,
     live::Live,
     tls::{Certificate, Files, LOOK_EVERY},
 };
-use signin::{Doors, accounts::Accounts, office::Office};
+use signin::{Doors, office::Office};
 use visitor::Gate;
 
 /// Waiting connections that the kernel holds; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
@@ -86,6 +87,7 @@ struct State {
 pub struct Server {
     state: State,
     certificate: Option<Certificate>,
+    office: Option<Arc<Office>>,
     back: Back,
     limits: BridgeLimits,
     access: Access,
@@ -104,19 +106,12 @@ impl Server {
             config.assets.display()
         );
         let access = Access::new(&config);
-        let accounts = config.accounts.map(Accounts::open).transpose().context("--accounts")?.map(Arc::new);
-        let office = config.ticket_key.as_deref().map(|key| Office::open(key, accounts.clone()));
-        let office = office.transpose().context("--ticket-key")?.map(Arc::new);
-        let doors = match (&office, accounts) {
-            (Some(office), Some(accounts)) => {
-                Some(web::Data::new(Doors::open(Arc::clone(office), accounts, config.base_path.clone())?))
-            }
-            (None, Some(_)) => {
-                anyhow::bail!("--accounts asks for --ticket-key: the chat server knows people by tickets")
-            }
-            (_, None) => None,
-        };
-        let back = Back::new(config.back, config.back_ca.as_deref())?.with(office);
+        let known = signin::open(config.ticket_key.as_deref(), config.accounts.as_deref())?;
+        let office = known.as_ref().map(|(office, _)| Arc::clone(office));
+        let base = config.base_path.clone();
+        let doors = known.map(|(office, accounts)| Doors::open(office, accounts, base)).transpose()?;
+        let doors = doors.map(web::Data::new);
+        let back = Back::new(config.back, config.back_ca.as_deref())?.with(office.clone());
         let relay = config.same_port.then(|| {
             let limit = config.relays.map(|relays| if relays == 0 { usize::MAX } else { relays });
             let limit = limit.unwrap_or_else(|| config::relays_for(descriptors()));
@@ -139,7 +134,13 @@ impl Server {
         let source = web::Data::new(about::Source(config.source_url));
         let state = State { pages, gate, origins, relay, source, assets, doors };
         let limits = config.api.bridge(config.drain);
-        Ok(Self { state, certificate, back, limits, access })
+        Ok(Self { state, certificate, office, back, limits, access })
+    }
+
+    /// What has the files read again that may change while the server runs.
+    pub fn again(&self) -> Vec<Again> {
+        let keys = self.office.as_deref().map(Office::again);
+        keys.into_iter().chain(self.certificate.as_ref().map(Certificate::again)).collect()
     }
 
     /// The certificate, for whoever wants it read anew; `None` without TLS.
@@ -163,7 +164,7 @@ impl Server {
     /// # Errors
     /// When the listener cannot be used.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-        let Self { state, certificate, back, limits, access: _ } = self;
+        let Self { state, certificate, back, limits, access: _, office: _ } = self;
         if let Some(relay) = &state.relay {
             relay.leave_after(shutdown.clone(), limits.drain);
         }

@@ -53,11 +53,11 @@ async fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
     let ops = service::ops::listen(place, OPS, "--ops or FRONT_OPS")?;
     let stop = CancellationToken::new();
     signals::stop_on_signal(stop.clone())?;
-    let certificate = server.certificate();
-    let scheme = if certificate.is_some() { "https" } else { "http" };
-    exposure::warn_if_readable(address, certificate.is_some());
+    let is_encrypted = server.certificate().is_some();
+    let scheme = if is_encrypted { "https" } else { "http" };
+    exposure::warn_if_readable(address, is_encrypted);
     let access = server.access();
-    signals::reload_on_hangup(certificate, standing, move |standing| {
+    signals::reload_on_hangup(server.again(), standing, move |standing| {
         if let Some(config) = Config::again(standing) {
             access.set(&config);
         }

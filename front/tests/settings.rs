@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use config_file::the_printed_file_is_whole;
+use config_file::{output, the_printed_file_is_whole};
 use process::Process;
 use supervisor::Supervisor;
 
@@ -27,6 +27,31 @@ const FRONT: &str = env!("CARGO_BIN_EXE_front");
 #[test]
 fn the_printed_file_has_every_flag_and_is_accepted() {
     the_printed_file_is_whole(FRONT, 15);
+}
+
+#[test]
+fn what_people_sign_in_with_is_looked_at_before_anything_is_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    service::secret::write_new(file("key").as_ref(), &"k".repeat(40)).unwrap();
+    service::secret::write_new(file("short").as_ref(), "short").unwrap();
+    fs::write(file("damaged"), "{").unwrap();
+    let check = |flags: &[&str]| output(Command::new(FRONT).args(flags).arg("check-config"));
+    let (code, said) = check(&["--accounts", &file("accounts"), "--ticket-key", &file("key")]);
+    assert_eq!(code, Some(0), "{said}");
+    for (flags, hint) in [
+        (vec!["--accounts", &file("accounts"), "--ticket-key", &file("short")], "shorter than 32"),
+        (vec!["--accounts", &file("damaged"), "--ticket-key", &file("key")], "damaged"),
+        (vec!["--accounts", &file("accounts")], "asks for --ticket-key"),
+        // It would read what the chat server shows to nobody, and show it to everybody.
+        (vec!["--ticket-key", &file("key")], "asks for --accounts"),
+    ] {
+        let (code, said) = check(&flags);
+        assert!(code == Some(2) && said.contains(hint), "{flags:?}: {code:?} {said}");
+        let started =
+            Process::try_start(FRONT.as_ref(), &[&["--listen", "127.0.0.1:0"], &flags[..]].concat(), "listening on ");
+        assert!(started.is_err_and(|said| said.contains(hint)), "{flags:?}");
+    }
 }
 
 /// How a page of this origin is answered.

@@ -100,7 +100,8 @@ pub(super) struct Args {
     #[arg(long, env = "BACK_MODERATOR", value_delimiter = ',', value_name = "NAME=SHA256")]
     pub(super) moderator: Vec<Known>,
 
-    /// Key that tickets are signed with, as a file with one line that others cannot read: `back ticket key FILE` makes one
+    /// Keys that tickets are signed with, as a file with one line, or two, that others cannot read: `back ticket key FILE`
+    /// makes one. Read again on SIGHUP
     #[arg(long, env = "BACK_TICKET_KEY", value_name = "FILE", global = true)]
     pub(super) ticket_key: Option<PathBuf>,
 

@@ -21,7 +21,7 @@ use service::{
 use shared::{TrustedProxies, origin::AllowedOrigin};
 
 use crate::{
-    door::Admission,
+    door::{Admission, Door},
     heartbeat::Patience,
     history::{MemoryLimits, sqlite::SqliteLimits},
     hub::{HubLimits, PresenceTimes},
@@ -113,7 +113,9 @@ impl Config {
     /// Whether what the settings name makes sense too.
     fn check(self) -> Result<(), String> {
         log::check(&self.log).map_err(|error| format!("--log {}: {error}", self.log))?;
-        self.tls.map(Certificate::open).transpose().map(drop).map_err(|error| format!("no TLS: {error}"))
+        self.tls.map(Certificate::open).transpose().map_err(|error| format!("no TLS: {error}"))?;
+        let door = Door::build(&self.admission, Arc::default(), 0);
+        door.map(drop).map_err(|error| format!("nobody can come in: {error}"))
     }
 }
 

@@ -5,15 +5,18 @@ mod refusal;
 pub mod tool;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use book::Book;
 pub use refusal::{Outside, TurnedAway};
-use service::secret::{self, SecretError};
+use service::{
+    kept::{Again, Kept},
+    secret::{self, SecretError},
+};
 use shared::{
-    CloseCode, ErrorBody, Name, NameError, SessionToken, Sight, Ticket, TicketKey, UserId, ticket::KEY_BYTES,
+    CloseCode, ErrorBody, KEYS, Name, NameError, SessionToken, Sight, Ticket, TicketKeys, UserId, ticket::KEY_BYTES,
 };
 
 use crate::{
@@ -25,7 +28,7 @@ use crate::{
 /// What an operator says of who may come in.
 #[derive(Debug, Clone)]
 pub struct Admission {
-    /// Where the key is that tickets are signed with; without one there are guests alone.
+    /// Where the keys are that tickets are signed with; without any there are guests alone.
     pub key: Option<PathBuf>,
     /// Tickets of another application, as JSON Web Tokens.
     pub jwt: Option<jwt::Settings>,
@@ -51,8 +54,8 @@ pub enum DoorError {
 
 /// The door.
 pub struct Door {
-    key: Option<TicketKey>,
-    jwt: Option<JwtKey>,
+    keys: Option<Kept<TicketKeys>>,
+    jwt: Option<Kept<JwtKey>>,
     tickets_only: bool,
     guests_see: Sight,
     book: Mutex<Book>,
@@ -112,17 +115,18 @@ impl Door {
     /// # Errors
     /// When the key cannot be read or is none, or a name of a room is none.
     pub fn build(admission: &Admission, metrics: Arc<Metrics>, now: u64) -> Result<Self, DoorError> {
-        let key = match &admission.key {
-            Some(file) => {
-                let short = || SecretError::Short { file: file.clone(), least: KEY_BYTES };
-                Some(TicketKey::new(&secret::read(file, KEY_BYTES)?).ok_or_else(short)?)
-            }
-            None => None,
-        };
+        let keys = admission.key.clone().map(|file| Kept::open("--ticket-key", move || read_keys(&file)));
+        let keys = keys.transpose()?;
         let guests_see = Sight::parse(admission.guests_see.iter().map(String::as_str))?;
         let tickets_only = admission.tickets_only;
-        let jwt = admission.jwt.as_ref().map(JwtKey::read).transpose()?;
-        Ok(Self { key, jwt, tickets_only, guests_see, book: Mutex::new(Book::since(now)), metrics })
+        let jwt = admission.jwt.clone().map(|settings| Kept::open("--jwt-key", move || JwtKey::read(&settings)));
+        let jwt = jwt.transpose()?;
+        Ok(Self { keys, jwt, tickets_only, guests_see, book: Mutex::new(Book::since(now)), metrics })
+    }
+
+    /// What has the keys read again.
+    pub fn again(&self) -> Vec<Again> {
+        self.keys.as_ref().map(Kept::again).into_iter().chain(self.jwt.as_ref().map(Kept::again)).collect()
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -147,17 +151,18 @@ impl Door {
     }
 
     fn look(&self, ticket: Option<&str>, session: Option<SessionToken>, now: u64) -> Result<Verdict, Outside> {
-        let Some((key, ticket)) = self.key.as_ref().zip(ticket) else {
+        let keys = self.keys.as_ref().map(Kept::now);
+        let Some((keys, ticket)) = keys.zip(ticket) else {
             return self.guest(session);
         };
         let ticket = match &self.jwt {
-            Some(jwt) if !Ticket::is_one(ticket) => jwt.open(ticket, now),
-            _ => Ticket::open(ticket, key, now),
+            Some(jwt) if !Ticket::is_one(ticket) => jwt.now().open(ticket, now),
+            _ => keys.open(ticket, now),
         };
         let ticket = ticket.map_err(|error| refusal::unopened(&error))?;
         self.book().use_up(&ticket, now)?;
         let user = ticket.user().ok_or_else(|| refusal::foreign("the ticket says nobody", Tried::Malformed))?;
-        if ticket.end { self.end(user, ticket, now) } else { enter(key, user, ticket, session) }
+        if ticket.end { self.end(user, ticket, now) } else { enter(&keys, user, ticket, session) }
     }
 
     /// Who has a ticket that says so ends what was there before it.
@@ -173,8 +178,8 @@ impl Door {
         if self.tickets_only {
             return Err(refusal::no_ticket().into());
         }
-        if let (Some(key), Some(session)) = (&self.key, &session)
-            && key.holder(session).is_some()
+        if let (Some(keys), Some(session)) = (&self.keys, &session)
+            && keys.now().holder(session).is_some()
         {
             return Err(refusal::somebody_elses().into());
         }
@@ -212,12 +217,18 @@ impl Door {
     }
 }
 
+fn read_keys(file: &Path) -> Result<TicketKeys, SecretError> {
+    let short = || SecretError::Short { file: file.to_owned(), least: KEY_BYTES };
+    TicketKeys::new(&secret::read(file, KEY_BYTES, KEYS)?).ok_or_else(short)
+}
+
 /// Who has a ticket comes in with the session that they say, if it is theirs, or with a new one.
-fn enter(key: &TicketKey, user: UserId, ticket: Ticket, session: Option<SessionToken>) -> Result<Verdict, Outside> {
+fn enter(keys: &TicketKeys, user: UserId, ticket: Ticket, session: Option<SessionToken>) -> Result<Verdict, Outside> {
     let session = match session {
-        Some(session) if key.holder(&session).as_ref() == Some(&user) => session,
+        Some(session) if keys.holder(&session).as_ref() == Some(&user) => session,
         Some(_) => return Err(refusal::somebody_elses().into()),
-        None => key
+        None => keys
+            .first()
             .session(&user, &identity::random_bytes()?)
             .ok_or_else(|| refusal::foreign("no session", Tried::Malformed))?,
     };

@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use service::secret;
-use shared::{
-    Name, RoomName, Ticket, TicketKey,
-    ticket::{KEY_BYTES, LIFE_MS},
-};
+use shared::{Name, RoomName, Ticket, ticket::LIFE_MS};
 
+use super::read_keys;
 use crate::identity;
 
 /// Writes a new key to a file that is not there yet.
@@ -23,7 +21,7 @@ pub fn new_key(file: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When the key cannot be read, or the ticket would be none.
 pub fn ticket(key: &Path, sub: &str, name: Option<Name>, sight: &[String], now: u64) -> anyhow::Result<String> {
-    let key = TicketKey::new(&secret::read(key, KEY_BYTES)?).ok_or_else(|| anyhow::anyhow!("the key is too short"))?;
+    let keys = read_keys(key)?;
     let (mut rooms, mut prefixes) = (Vec::new(), Vec::new());
     for pattern in sight {
         match pattern.strip_suffix('*') {
@@ -43,7 +41,7 @@ pub fn ticket(key: &Path, sub: &str, name: Option<Name>, sight: &[String], now: 
         end: false,
         anew: false,
     };
-    let sealed = ticket.seal(&key);
-    Ticket::open(&sealed, &key, now)?;
+    let sealed = ticket.seal(keys.first());
+    keys.open(&sealed, now)?;
     Ok(sealed)
 }

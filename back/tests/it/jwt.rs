@@ -1,12 +1,16 @@
 //! Tickets that another application makes as JSON Web Tokens, over real sockets.
 
+use std::time::Duration;
+
 use back::history::unix_ms;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::{
-    client::Client,
+    client::{Client, DEADLINE},
     office::{Office, assert_refused, enter, knock},
+    process::Back,
 };
 
 /// The application's, and another one than that of tickets.
@@ -14,6 +18,10 @@ const SECRET: &str = "fedcba9876543210fedcba9876543210fedcba98765";
 
 /// A token for the room `dev` with these fields instead of a good one's.
 fn token(jti: &str, instead: &Value) -> String {
+    token_by(SECRET, jti, instead)
+}
+
+fn token_by(secret: &str, jti: &str, instead: &Value) -> String {
     // Times have whole seconds, and what is from before the server began is refused: the next second is not.
     let now = unix_ms() / 1_000 + 1;
     let mut claims = json!({
@@ -22,7 +30,7 @@ fn token(jti: &str, instead: &Value) -> String {
     for (field, value) in instead.as_object().unwrap() {
         claims[field] = value.clone();
     }
-    encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+    encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
 #[tokio::test]
@@ -56,4 +64,47 @@ async fn a_token_of_another_application_opens_what_it_names_and_once() {
     let mut plain =
         Client::plain(server.address, &format!("/rooms/dev?ticket={}", token("token-05", &json!({})))).await;
     assert_eq!(plain.until("welcome").await["name"], "Kim");
+}
+
+/// Whether a token that is signed with this secret opens, and is used up by that.
+async fn opens(back: &Back, secret: &str, jti: &str) -> bool {
+    let hello = json!({"type": "hello", "ticket": token_by(secret, jti, &json!({}))});
+    knock(back.address, hello).await.1["type"] == "welcome"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_applications_key_changes_without_a_restart() {
+    const NEW: &str = "0f1e2d3c4b5a69780f1e2d3c4b5a69780f1e2d3c4b5";
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (own, theirs) = (file("own"), file("theirs"));
+    service::secret::write_new(own.as_ref(), &"k".repeat(40)).unwrap();
+    service::secret::write_new(theirs.as_ref(), SECRET).unwrap();
+    let put = |text: &str| std::fs::write(&theirs, text).unwrap();
+    let back = Back::start(&["--ticket-key", &own, "--jwt-key", &theirs, "--guests", "no", "--history", "memory"]);
+    let mut number = 0;
+    let mut becomes = async |secret: &str, may: bool| {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            number += 1;
+            if opens(&back, secret, &format!("token-{number:04}")).await == may {
+                return;
+            }
+            assert!(Instant::now() < deadline, "it stays as it was");
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    becomes(SECRET, true).await;
+    becomes(NEW, false).await;
+    put(&format!("{NEW}\n{SECRET}\n"));
+    back.signal("HUP");
+    becomes(NEW, true).await;
+    becomes(SECRET, true).await;
+    // What makes no sense changes nothing; what follows does.
+    put("short");
+    back.signal("HUP");
+    put(NEW);
+    back.signal("HUP");
+    becomes(SECRET, false).await;
+    becomes(NEW, true).await;
 }

@@ -44,6 +44,9 @@ fn what_makes_no_sense_is_said_before_anything_is_begun() {
         ("tls-cert = 'cert.pem'", "--tls-key <FILE>"),
         ("log = 'a=b=c'", "--log a=b=c"),
         ("tls-cert = '/nowhere/cert.pem'\ntls-key = '/nowhere/key.pem'", "/nowhere/cert.pem"),
+        ("ticket-key = '/nowhere/key'", "nobody can come in: /nowhere/key"),
+        ("ticket-key = '/dev/null'", "/dev/null"),
+        ("guest-rooms = ['a/b']", "--guest-rooms"),
     ] {
         fs::write(&file, text).unwrap();
         let (code, said) = output(&mut back(&["check-config", "--config", &file.to_string_lossy()]));

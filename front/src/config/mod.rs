@@ -17,7 +17,7 @@ use service::{
 };
 use shared::{TrustedProxies, forwarded, origin::AllowedOrigin};
 
-use crate::{base::BasePath, bridge::BridgeLimits, host::BackUrl};
+use crate::{base::BasePath, bridge::BridgeLimits, host::BackUrl, signin};
 pub use tools::{RoomTool, Tool, UserTool};
 
 /// Serves the pages of Madang: the form, the rooms and their assets.
@@ -78,7 +78,8 @@ pub struct Config {
     #[arg(long, env = "FRONT_SOURCE_URL", value_name = "URL", value_parser = web_address)]
     pub source_url: Option<String>,
 
-    /// Key that tickets for the chat server are signed with: the file that `back --ticket-key` has
+    /// Key that tickets for the chat server are signed with: the file that `back --ticket-key` has. Read again on SIGHUP.
+    /// Needs --accounts
     #[arg(long, env = "FRONT_TICKET_KEY", value_name = "FILE")]
     pub ticket_key: Option<PathBuf>,
 
@@ -239,7 +240,9 @@ impl Config {
     fn check(self) -> Result<(), String> {
         log::check(&self.log).map_err(|error| format!("--log {}: {error}", self.log))?;
         let files = Files::of(self.tls_cert, self.tls_key);
-        files.map(Certificate::open).transpose().map(drop).map_err(|error| format!("no TLS: {error}"))
+        files.map(Certificate::open).transpose().map_err(|error| format!("no TLS: {error}"))?;
+        let known = signin::open(self.ticket_key.as_deref(), self.accounts.as_deref());
+        known.map(drop).map_err(|error| format!("{error:#}"))
     }
 }
 

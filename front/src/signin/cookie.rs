@@ -1,7 +1,7 @@
 //! The cookie that says who signed in: which account, by which sign-in, until when, and a mark that this server wrote it.
 //! Whether the sign-in is still good is the accounts' to say. Pure.
 
-use shared::TicketKey;
+use shared::TicketKeys;
 
 /// Its name.
 pub(crate) const COOKIE: &str = "sign-in";
@@ -25,15 +25,15 @@ pub(crate) struct Claim {
 
 impl Claim {
     /// The cookie's value.
-    pub(crate) fn seal(&self, key: &TicketKey) -> String {
+    pub(crate) fn seal(&self, keys: &TicketKeys) -> String {
         let text = format!("{}.{}.{}", self.account, self.sid, self.until);
-        format!("{text}.{}", key.mark(PURPOSE, &text))
+        format!("{text}.{}", keys.first().mark(PURPOSE, &text))
     }
 
     /// Reads a value that is good at this time; nothing when this server did not write it.
-    pub(crate) fn open(value: &str, key: &TicketKey, now: u64) -> Option<Self> {
+    pub(crate) fn open(value: &str, keys: &TicketKeys, now: u64) -> Option<Self> {
         let (text, mark) = value.rsplit_once('.')?;
-        if value.len() > 256 || !key.is_marked(PURPOSE, text, mark) {
+        if value.len() > 256 || !keys.is_marked(PURPOSE, text, mark) {
             return None;
         }
         let mut parts = text.split('.');
@@ -43,10 +43,10 @@ impl Claim {
     }
 
     /// The first of these cookies that this server wrote: what somebody else put beside it does not hide it.
-    pub(crate) fn among<'a>(fields: impl Iterator<Item = &'a str>, key: &TicketKey, now: u64) -> Option<Self> {
+    pub(crate) fn among<'a>(fields: impl Iterator<Item = &'a str>, keys: &TicketKeys, now: u64) -> Option<Self> {
         let pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
         let mut values = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
-        values.by_ref().take(8).find_map(|value| Self::open(value, key, now))
+        values.by_ref().take(8).find_map(|value| Self::open(value, keys, now))
     }
 }
 
@@ -56,12 +56,12 @@ mod tests {
 
     #[test]
     fn only_what_this_server_wrote_counts_and_not_for_ever() {
-        let key = TicketKey::new(&[1; 32]).unwrap();
+        let key = TicketKeys::new(&[[1; 32]]).unwrap();
         let claim = Claim { account: "a".into(), sid: "s".into(), until: 100 };
         let value = claim.seal(&key);
         assert_eq!(Claim::open(&value, &key, 99), Some(claim.clone()));
         assert_eq!(Claim::open(&value, &key, 100), None);
-        assert_eq!(Claim::open(&value, &TicketKey::new(&[2; 32]).unwrap(), 0), None);
+        assert_eq!(Claim::open(&value, &TicketKeys::new(&[[2; 32]]).unwrap(), 0), None);
         for bad in ["", ".", "a.s.100", &value.replace("a.", "b."), &value.replace(".100.", ".999."), &value[1..]] {
             assert_eq!(Claim::open(bad, &key, 0), None, "{bad}");
         }

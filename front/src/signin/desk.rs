@@ -131,7 +131,7 @@ pub(crate) async fn sign_in(
     });
     match written.await {
         Ok(Ok(true)) => {
-            let value = claim.seal(doors.office.key());
+            let value = claim.seal(&doors.office.keys());
             go(&asked, &to, &format!("{COOKIE}={value}; Max-Age={SECONDS}"))
         }
         Ok(Ok(false)) => again(StatusCode::FORBIDDEN, asked.say("sign_in_wrong", &[])),

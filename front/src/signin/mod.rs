@@ -15,6 +15,7 @@ pub(crate) mod tool;
 
 use std::{
     collections::{HashMap, HashSet},
+    path::Path,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -30,6 +31,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use shared::{ErrorBody, ErrorCode, Sight};
 use tokio::sync::Semaphore;
@@ -58,6 +60,29 @@ const END_WITHIN: u32 = 150;
 
 /// Orders that the chat server is given at once: what closes a room to everybody needs one for each who is signed in.
 const ORDERS: usize = 32;
+
+/// Opens what these files hold, where people sign in.
+///
+/// # Errors
+/// When one is missing, or makes no sense.
+pub(crate) fn open(
+    key: Option<&Path>,
+    accounts: Option<&Path>,
+) -> anyhow::Result<Option<(Arc<Office>, Arc<Accounts>)>> {
+    match (key, accounts) {
+        (Some(key), Some(accounts)) => {
+            let accounts = Arc::new(Accounts::open(accounts.to_owned()).context("--accounts")?);
+            let office = Office::open(key, Arc::clone(&accounts)).context("--ticket-key")?;
+            Ok(Some((Arc::new(office), accounts)))
+        }
+        (None, Some(_)) => bail!("--accounts asks for --ticket-key: the chat server knows people by tickets"),
+        (Some(_), None) => bail!(
+            "--ticket-key asks for --accounts: with the key this server reads every room, and would show them to \
+             whoever comes"
+        ),
+        (None, None) => Ok(None),
+    }
+}
 
 /// Who signed in, and how one does.
 pub(crate) struct Doors {
@@ -92,7 +117,7 @@ impl Doors {
     fn person(&self, request: &HttpRequest) -> Option<(Person, CancellationToken)> {
         let fields = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
         let now = office::now();
-        let claim = Claim::among(fields, self.office.key(), now)?;
+        let claim = Claim::among(fields, &self.office.keys(), now)?;
         // Locked first: who is let in by what the accounts said before is found by whoever sees that they say less.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let book = self.accounts.now();

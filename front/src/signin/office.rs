@@ -4,9 +4,12 @@
 use std::{path::Path, sync::Arc, time::SystemTime};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use service::secret;
+use service::{
+    kept::{Again, Kept},
+    secret::{self, SecretError},
+};
 use shared::{
-    Name, Sight, Ticket, TicketKey,
+    KEYS, Name, Sight, Ticket, TicketKeys,
     ticket::{KEY_BYTES, LIFE_MS},
 };
 
@@ -17,9 +20,9 @@ const READER: &str = "front";
 
 /// Makes tickets.
 pub(crate) struct Office {
-    key: TicketKey,
-    /// Who there is, where people sign in.
-    accounts: Option<Arc<Accounts>>,
+    keys: Kept<TicketKeys>,
+    /// Who there is.
+    accounts: Arc<Accounts>,
 }
 
 /// Somebody who signed in, as far as tickets are concerned.
@@ -38,22 +41,30 @@ pub struct Person {
 impl Office {
     /// # Errors
     /// When the key cannot be read, or is none.
-    pub(crate) fn open(key: &Path, accounts: Option<Arc<Accounts>>) -> anyhow::Result<Self> {
-        let bytes = secret::read(key, KEY_BYTES)?;
-        let key = TicketKey::new(&bytes).ok_or_else(|| anyhow::anyhow!("the key is too short"))?;
-        Ok(Self { key, accounts })
+    pub(crate) fn open(key: &Path, accounts: Arc<Accounts>) -> anyhow::Result<Self> {
+        let file = key.to_owned();
+        let keys = Kept::open("--ticket-key", move || {
+            let short = || SecretError::Short { file: file.clone(), least: KEY_BYTES };
+            TicketKeys::new(&secret::read(&file, KEY_BYTES, KEYS)?).ok_or_else(short)
+        })?;
+        Ok(Self { keys, accounts })
     }
 
-    /// The key.
-    pub(crate) fn key(&self) -> &TicketKey {
-        &self.key
+    /// The keys as they are now.
+    pub(crate) fn keys(&self) -> Arc<TicketKeys> {
+        self.keys.now()
+    }
+
+    /// What has the keys read again.
+    pub(crate) fn again(&self) -> Again {
+        self.keys.again()
     }
 
     /// Lets somebody in, into the rooms that they see now; nothing when their sign-in is over.
     pub(crate) fn admit(&self, person: &Person) -> Option<String> {
         // The time first: what ends tickets from before it changed the accounts ends this one too.
         let now = now();
-        let book = self.accounts.as_ref()?.now();
+        let book = self.accounts.now();
         let account = book.signed_in(&person.account, &person.sid, now)?;
         let sight = book.sight_of(account);
         self.seal(&person.account, now, |ticket| Ticket {
@@ -92,7 +103,7 @@ impl Office {
             end: false,
             anew: false,
         };
-        Some(change(ticket).seal(&self.key))
+        Some(change(ticket).seal(self.keys().first()))
     }
 }
 

@@ -19,6 +19,13 @@ pub(crate) struct House {
     data: TempDir,
 }
 
+/// One of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
+    Back,
+    Front,
+}
+
 impl House {
     pub(crate) fn open() -> Self {
         Self::with(&[], &[])
@@ -88,6 +95,21 @@ impl House {
     /// Asks front to stop.
     pub(crate) fn stop_front(&self) {
         signal(self.front_pid(), "TERM");
+    }
+
+    /// Has back, or front, read again what may change while it runs; returns when its log has `says` once more.
+    pub(crate) async fn reads_again(&self, program: Program, says: &str) {
+        let heard = || match program {
+            Program::Back => self.back_log().matches(says).count(),
+            Program::Front => self.front_log().matches(says).count(),
+        };
+        let before = heard();
+        signal(if program == Program::Back { self.back.as_ref().unwrap().child.id() } else { self.front_pid() }, "HUP");
+        let deadline = std::time::Instant::now() + http::DEADLINE;
+        while heard() == before {
+            assert!(std::time::Instant::now() < deadline, "it never said {says:?}");
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
     }
 
     /// Has back stand still, until it may go on.

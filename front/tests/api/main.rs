@@ -10,6 +10,7 @@ mod forms;
 mod hook;
 mod house;
 mod http;
+mod keys;
 mod limits;
 mod lists;
 mod members;

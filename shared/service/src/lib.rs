@@ -5,6 +5,7 @@
 pub mod bucket;
 pub mod drain;
 pub mod exposure;
+pub mod kept;
 pub mod live;
 pub mod log;
 pub mod metrics;

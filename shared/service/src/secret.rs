@@ -1,4 +1,4 @@
-//! A secret in a file: one line of text that two programs share. It does not know what the secret is for.
+//! Secrets in a file: lines of text that two programs share. It does not know what they are for.
 
 use std::{
     fs::{File, OpenOptions, Permissions},
@@ -25,23 +25,28 @@ pub enum SecretError {
     #[error("{0}: everybody on this machine may read or change it; `chmod 600` it (640 for two users of one group)")]
     Open(PathBuf),
     /// It is too short to be one.
-    #[error("{file}: the first line is shorter than {least} characters")]
+    #[error("{file}: a line is shorter than {least} characters, or there is none")]
     Short {
         /// Which.
         file: PathBuf,
         /// What it should have.
         least: usize,
     },
-    /// It is more than one line of text, and so another file.
-    #[error("{0}: a secret is one line of text; this is something else")]
-    NoLine(PathBuf),
+    /// It is no text, or has more lines, and so is another file.
+    #[error("{file}: this is no file with at most {most} lines of text, and so something else")]
+    Other {
+        /// Which.
+        file: PathBuf,
+        /// As many as it may have.
+        most: usize,
+    },
 }
 
-/// Reads a secret: the file's one line, without the spaces around it.
+/// Reads secrets: the lines of the file, without the spaces around them, in their order; at most so many.
 ///
 /// # Errors
-/// When the file cannot be read, others may read it too, or its line has fewer than `least` bytes.
-pub fn read(file: &Path, least: usize) -> Result<Vec<u8>, SecretError> {
+/// When the file cannot be read, others may read it too, there is none in it, or one has fewer than `least` bytes.
+pub fn read(file: &Path, least: usize, most: usize) -> Result<Vec<Vec<u8>>, SecretError> {
     let wrong = |error| SecretError::File { file: file.to_owned(), error };
     let open = File::open(file).map_err(wrong)?;
     // Of the file that is open: the name may lead to another one by now.
@@ -50,14 +55,16 @@ pub fn read(file: &Path, least: usize) -> Result<Vec<u8>, SecretError> {
     }
     let mut bytes = Vec::new();
     open.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(wrong)?;
-    let line = bytes.trim_ascii();
-    if bytes.len() as u64 > FILE_BYTES || line.iter().any(u8::is_ascii_control) {
-        return Err(SecretError::NoLine(file.to_owned()));
+    let lines = bytes.trim_ascii().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let lines: Vec<Vec<u8>> = lines.map(<[u8]>::to_owned).collect();
+    let is_text = lines.iter().flatten().all(|byte| !byte.is_ascii_control());
+    if bytes.len() as u64 > FILE_BYTES || !is_text || lines.len() > most {
+        return Err(SecretError::Other { file: file.to_owned(), most });
     }
-    if line.len() < least {
+    if lines.iter().any(|line| line.len() < least) {
         return Err(SecretError::Short { file: file.to_owned(), least });
     }
-    Ok(line.to_owned())
+    Ok(lines)
 }
 
 /// Writes a new secret to a file that is not there yet, for its owner alone.
@@ -86,29 +93,36 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
         write_new(&file, &"k".repeat(43)).unwrap();
-        assert_eq!(read(&file, 32).unwrap(), "k".repeat(43).as_bytes());
+        assert_eq!(read(&file, 32, 1).unwrap(), ["k".repeat(43).as_bytes()]);
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         for (mode, is_fine) in
             [(0o600, true), (0o400, true), (0o640, true), (0o604, false), (0o602, false), (0o644, false)]
         {
             put(&file, &"k".repeat(43), mode);
-            assert_eq!(read(&file, 32).is_ok(), is_fine, "{mode:o}");
+            assert_eq!(read(&file, 32, 1).is_ok(), is_fine, "{mode:o}");
         }
         assert!(write_new(&file, "another").is_err(), "a key that is in use is not overwritten");
     }
 
     #[test]
-    fn a_secret_is_one_line_that_is_long_enough() {
+    fn secrets_are_lines_that_are_long_enough_and_not_many() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
+        let line = |letter: &str| letter.repeat(40);
+        let three = [line("a"), line("b"), line("c")].join("\n");
         for text in
-            ["", "short", &"k".repeat(31), &format!("{}\n{}", "k".repeat(40), "k".repeat(40)), &"k".repeat(5000)]
+            ["", "\n", "short", &"k".repeat(31), &three, &"k".repeat(5000), &format!("{}\t{}", line("a"), line("b"))]
         {
             put(&file, text, 0o600);
-            assert!(read(&file, 32).is_err(), "{text}");
+            assert!(read(&file, 32, 2).is_err(), "{text}");
         }
-        put(&file, &format!(" {}\r\n", "k".repeat(32)), 0o600);
-        assert_eq!(read(&file, 32).unwrap().len(), 32);
-        assert!(matches!(read(&folder.path().join("none"), 32), Err(SecretError::File { .. })));
+        put(&file, &format!("{}\nshort", line("a")), 0o600);
+        assert!(matches!(read(&file, 32, 2), Err(SecretError::Short { .. })), "half of a second line");
+        put(&file, &format!("{}\n\n{}", line("a"), line("b")), 0o600);
+        assert!(read(&file, 32, 3).is_err(), "an empty line between them");
+        put(&file, &format!(" {}\r\n{} \n\n", line("a"), line("b")), 0o600);
+        assert_eq!(read(&file, 32, 2).unwrap(), [line("a").as_bytes(), line("b").as_bytes()]);
+        assert!(matches!(read(&file, 32, 1), Err(SecretError::Other { .. })));
+        assert!(matches!(read(&folder.path().join("none"), 32, 2), Err(SecretError::File { .. })));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{settings::Standing, supervisor, tls::Certificate};
+use crate::{kept::Again, settings::Standing, supervisor};
 
 /// What a shell reports for a program that an interrupt ended (128 + SIGINT).
 const INTERRUPTED: i32 = 130;
@@ -30,24 +30,22 @@ pub fn stop_on_signal(token: CancellationToken) -> io::Result<()> {
     Ok(())
 }
 
-/// On every SIGHUP the certificate is read again, and `again` takes the settings anew, where there is a file with any. With
+/// On every SIGHUP these `files` are read again, and `again` takes the settings anew, where there is a file with any. With
 /// neither, SIGHUP ends the process, as a closed terminal wants it.
 ///
 /// # Errors
 /// When the system takes no signal handlers.
 pub fn reload_on_hangup(
-    certificate: Option<Certificate>,
+    files: Vec<Again>,
     standing: Standing,
     again: impl Fn(&mut Standing) + Send + Sync + 'static,
 ) -> io::Result<()> {
-    if certificate.is_none() && standing.file().is_none() {
+    if files.is_empty() && standing.file().is_none() {
         return Ok(());
     }
     let standing = Mutex::new(standing);
     on_hangup(move || {
-        if let Some(certificate) = &certificate {
-            certificate.reload();
-        }
+        files.iter().for_each(|read_again| read_again());
         let mut standing = standing.lock().unwrap_or_else(PoisonError::into_inner);
         if standing.file().is_some() {
             again(&mut standing);

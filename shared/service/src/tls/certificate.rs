@@ -17,6 +17,7 @@ use rustls::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Files, TlsError, pem, protocols, provider};
+use crate::kept::Again;
 
 /// How often the files are looked at. certbot and Kubernetes put a link to new files in place of the old ones, and
 /// neither sends a signal.
@@ -88,6 +89,12 @@ impl Certificate {
             }
             Err(error) => tracing::warn!("the certificate stays as it was: {error}"),
         }
+    }
+
+    /// What has them read anew.
+    pub fn again(&self) -> Again {
+        let certificate = self.clone();
+        Box::new(move || certificate.reload())
     }
 
     /// Looks at the files every now and then until `shutdown`, and reads them when they have changed.
