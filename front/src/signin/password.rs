@@ -1,7 +1,7 @@
 //! Passwords: what is kept of one, and whether it is the one. Each takes 19 MiB and tens of milliseconds, so few are looked
 //! at at a time, and nobody waits long.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use argon2::{
     Argon2, PasswordVerifier,
@@ -51,7 +51,7 @@ fn is_right(password: &str, kept: &str) -> bool {
 
 /// Looks at passwords.
 pub(crate) struct Looker {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     /// A password of nobody: whether there is an account cannot be told by the time that it takes.
     nobodys: String,
 }
@@ -60,15 +60,20 @@ impl Looker {
     /// # Errors
     /// When the system gives no random bytes.
     pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self { turns: Semaphore::new(AT_ONCE), nobodys: hash("the password of nobody")? })
+        Ok(Self { turns: Arc::new(Semaphore::new(AT_ONCE)), nobodys: hash("the password of nobody")? })
     }
 
     /// Whether this is the password of which that is kept; nothing when too many ask.
     pub(crate) async fn look(&self, password: String, kept: Option<String>) -> Option<bool> {
-        let _turn = timeout(PATIENCE, self.turns.acquire()).await.ok()?.ok()?;
+        let turn = timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await.ok()?.ok()?;
         let there = kept.is_some();
         let kept = kept.unwrap_or_else(|| self.nobodys.clone());
-        let right = spawn_blocking(move || password.len() <= MOST && is_right(&password, &kept)).await.ok()?;
+        let right = spawn_blocking(move || {
+            // Taken along: whoever hangs up does not end the work, and it is not somebody else's turn before it is done.
+            let _turn = turn;
+            password.len() <= MOST && is_right(&password, &kept)
+        });
+        let right = right.await.ok()?;
         Some(right && there)
     }
 }
@@ -85,6 +90,18 @@ mod tests {
         assert_ne!(kept, hash("correct horse").unwrap());
         assert!(!is_right("x", "nonsense") && !is_right("", ""));
         assert!(hash("1234567").is_err() && hash(&"x".repeat(MOST + 1)).is_err());
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_does_not_make_room_for_more_at_once() {
+        let looker = Looker::new().unwrap();
+        for _ in 0..AT_ONCE {
+            let mut look = Box::pin(looker.look("a password".to_owned(), None));
+            // Begun, and given up.
+            assert!(futures_util::poll!(&mut look).is_pending());
+        }
+        assert_eq!(looker.turns.available_permits(), 0);
+        assert_eq!(looker.look("a password".to_owned(), None).await, Some(false));
     }
 
     #[test]
