@@ -173,6 +173,7 @@ impl Server {
         let end = CancellationToken::new();
         let bridge = web::Data::from(Bridge::new(back, limits, Handle::current(), shutdown.clone(), end.clone()));
         if let Some(doors) = state.doors.clone() {
+            signin::beside::watch(doors.clone(), &bridge);
             Doors::watch(doors, &bridge);
         }
         let server = HttpServer::new(move || {

@@ -12,6 +12,7 @@ mod ring;
 mod rooms;
 mod say;
 pub(crate) mod session;
+mod stranger;
 pub(crate) mod told;
 pub(crate) mod upstream;
 
@@ -181,6 +182,11 @@ impl Bridge {
     /// Hands the chat server an order to end a sign-in; whether it was carried out.
     pub(crate) async fn end(&self, order: String) -> bool {
         session::end(&self.back, order).await
+    }
+
+    /// Whether whoever brings no ticket sees one of these rooms; nothing where that cannot be told just now.
+    pub(crate) async fn stranger_sees(&self, rooms: &[RoomName]) -> Option<bool> {
+        stranger::sees(&self.back, rooms).await
     }
 
     /// Says something, once, however often it has to be tried: the `ok` as back wrote it. The one who says it is not

@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 mod attempts;
+pub(crate) mod beside;
 mod book;
 mod cookie;
 pub(crate) mod desk;

@@ -87,6 +87,15 @@ impl House {
         self.front.as_ref().unwrap().log()
     }
 
+    /// Waits until front's log has this.
+    pub(crate) async fn front_says(&self, words: &str) {
+        let deadline = std::time::Instant::now() + http::DEADLINE;
+        while !self.front_log().contains(words) {
+            assert!(std::time::Instant::now() < deadline, "no {words:?} in\n{}", self.front_log());
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
     /// What back has logged so far.
     pub(crate) fn back_log(&self) -> String {
         self.back.as_ref().unwrap().log()

@@ -310,6 +310,36 @@ async fn who_guesses_passwords_is_slowed_and_learns_no_names() {
 }
 
 #[tokio::test]
+async fn the_operator_is_told_of_a_door_beside_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (key, accounts) = (file("key"), file("accounts.json"));
+    service::secret::write_new(key.as_ref(), KEY).unwrap();
+    let operate = |args: &[&str]| {
+        assert!(front(folder.path(), args, &format!("{PASSWORD}\n")).status.success(), "{args:?}");
+    };
+    let ours = ["--ticket-key", &key, "--accounts", &accounts];
+    let (open, shut) = ("start back with --guests no", "shows nothing to strangers");
+    // What somebody who comes without a ticket sees there, and which of the two front says when it has looked.
+    let told = async |back: &[&str], says: &str| {
+        let house = House::with(&[&["--ticket-key", &key], back].concat(), &ours);
+        house.front_says(says).await;
+        let log = house.front_log();
+        assert!(!log.contains(if says == open { shut } else { open }), "{back:?}: {log}");
+        assert!(!log.contains("staff"), "{log}");
+    };
+    operate(&["user", "add", "kim"]);
+    told(&[], open).await;
+    told(&["--guests", "no"], shut).await;
+    told(&["--guest-rooms", "lobby"], shut).await;
+    operate(&["room", "close", "*"]);
+    operate(&["room", "open", "lobby"]);
+    operate(&["room", "add", "staff", "kim"]);
+    told(&["--guest-rooms", "lobby"], shut).await;
+    told(&["--guest-rooms", "lobby,staff"], open).await;
+}
+
+#[tokio::test]
 async fn without_the_flags_there_is_no_desk() {
     let house = House::open();
     for (method, path) in [("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out"), ("POST", "/api/ticket")] {
