@@ -28,7 +28,10 @@ use actix_web::{
     body::{BodySize, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::{Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderMap, HeaderValue},
+    },
     middleware::Next,
     web,
 };
@@ -270,11 +273,12 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
             return Ok(request.into_response(refusal).map_into_right_body());
         }
     };
+    let is_somebodys = who.is_some();
     let over = (behind == Behind::Api).then_some(over);
     // Who waits for a message waits no longer. What is being said is answered: nobody knows yet whether it is stored.
     let waits = over.clone().filter(|_| request.method() == Method::GET);
     let answered = next.call(request);
-    let answer = match waits {
+    let mut answer = match waits {
         Some(waits) => tokio::select! {
             answer = answered => answer?,
             () = waits.cancelled() => {
@@ -285,6 +289,9 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
         },
         None => answered.await?,
     };
+    if is_somebodys {
+        keep_private(answer.headers_mut());
+    }
     Ok(answer.map_body(|_, body| Until::new(body, over)).map_into_left_body())
 }
 
@@ -294,6 +301,13 @@ pub(crate) fn sight_of(request: &HttpRequest) -> Sight {
         Some(person) => person.sight.clone(),
         None if request.app_data::<web::Data<Doors>>().is_some() => Sight::nothing(),
         None => Sight::everything(),
+    }
+}
+
+/// What somebody may see is for no cache that others share, not even to ask whether it is still so.
+fn keep_private(headers: &mut HeaderMap) {
+    if headers.get(header::CACHE_CONTROL).is_some_and(|said| said == "no-cache") {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
 }
 

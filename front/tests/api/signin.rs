@@ -187,6 +187,10 @@ async fn who_signed_in_is_one_person_by_every_way() {
     assert_eq!(heard, ["one", "two", "three"]);
     let page = closed.ask("GET", "/r/dev", &cookie, "").await;
     assert!(page.status == 200 && page.header("cache-control") == "no-store");
+    for path in ["/api/rooms", "/api/rooms/dev/messages", "/api/rooms/dev/users"] {
+        let answer = closed.ask("GET", path, &cookie, "").await;
+        assert_eq!((answer.status, answer.header("cache-control")), (200, "private, no-cache"), "{path}");
+    }
     let stream = closed.house.stream("/api/rooms/dev/events?last=3", &[("Cookie", &cookie)]).await;
     assert_eq!(stream.status, 200);
     // A session is its owner's, whoever else signed in.
