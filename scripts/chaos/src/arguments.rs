@@ -151,8 +151,8 @@ were never here before, go into one of 30 rooms, say something, and leave with a
 keeps 100 messages of a room and 1,000 names, 1 MiB of its file is held in memory, and 1,000 sessions are known without a
 connection, so that what is bounded is full before it is measured. Then all leave; descriptors and gauges must be what they were
 when nobody had been there but for a moment, and memory is looked at: what the programs asked for (their own metric) and what is
-resident. Lines are laid through these, with the margin that holds in 19 of 20 cases. Where it reaches over --growth nothing is
-said, and the soak ends with 2.";
+resident. Lines are laid through these, with the margin that holds in 19 of 20 cases. Where that of what was asked for reaches over
+--growth nothing is said, and the soak ends with 2.";
 
 impl Arguments {
     /// Reads the process's arguments; ends the process with a message when they make no sense, or were a call for help.
