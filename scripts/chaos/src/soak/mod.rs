@@ -179,10 +179,12 @@ pub async fn run(soak: &Soak) -> anyhow::Result<Outcome> {
             break;
         }
     }
-    crate::say(&format!(
-        "descriptors of back and front without people: {:?}, and no more in the end",
-        before.descriptors
-    ))?;
+    if wrong.is_empty() {
+        crate::say(&format!(
+            "without people {:?} descriptors of back and front, and no more at any look",
+            before.descriptors
+        ))?;
+    }
     let mut unclear = Vec::new();
     for Watched { name, allocated, resident, .. } in [&house.back, &house.front] {
         // Pages come and go with what lies between; only what is asked for is exact enough to say that nothing grows.
