@@ -32,8 +32,8 @@ use report::{Round, Row};
 
 /// A deaf one who is cut off after the stall timeout of 10 s comes again after this.
 const STAY: Duration = Duration::from_secs(12);
-/// How often memory is looked at.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often the programs are looked at: each look wakes both.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long those who left may be remembered.
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
@@ -63,7 +63,7 @@ pub struct DeafOptions {
     pub alone: Alone,
 }
 
-/// What was seen while the deaf were there.
+/// The most that was seen in a stretch.
 #[derive(Default)]
 struct Seen {
     inside: f64,
@@ -131,14 +131,15 @@ fn measure(door: Door, options: &DeafOptions, place: &Place) -> anyhow::Result<R
     let mut crowd = Crowd::new(server.dialect(), server.address())?;
     crowd.gather(options.hearing, 1, |_| Buffer::Usual)?;
     crowd.settle()?;
-    let mut talk = || seconds(&mut crowd, options);
+    // Looking costs the programs something too, so they are looked at without the deaf as well.
+    let mut talk = || looked(&yard, door, || seconds(&mut crowd, options));
     // Caches are filled, and the room's log is as large as it becomes.
     talk()?;
     let (before, kernel) = (yard.memory(), machine::socket_memory());
     let empty = yard.inside(door)?;
     let mut rounds = Vec::new();
     let (mut most, came) = (Seen::default(), AtomicU64::new(0));
-    let mut earlier = talk()?;
+    let (_, mut earlier) = talk()?;
     for _ in 0..options.rounds.max(1) {
         let (seen, with) = while_deaf(&yard, door, options, &came, &mut talk)?;
         most = Seen {
@@ -147,7 +148,7 @@ fn measure(door: Door, options: &DeafOptions, place: &Place) -> anyhow::Result<R
             kernel: most.kernel.max(seen.kernel),
         };
         forgotten(&yard, door, empty, &mut talk)?;
-        let later = talk()?;
+        let (_, later) = talk()?;
         rounds.push(Round { without: [earlier, later.clone()].concat(), with });
         earlier = later;
     }
@@ -164,6 +165,7 @@ fn measure(door: Door, options: &DeafOptions, place: &Place) -> anyhow::Result<R
     let p99 = |seconds: &[Histogram]| typical(seconds, 0.99) / 1e6;
     for Round { without, with } in &row.rounds {
         say(&format!("{}: p99 {:.1} ms without, {:.1} ms with", door.name(), p99(without), p99(with)));
+        say(&format!("  second by second with: {}; without: {}", each(with), each(without)));
     }
     crowd.drain(DRAIN)?;
     Ok(row)
@@ -175,22 +177,31 @@ fn while_deaf(
     door: Door,
     options: &DeafOptions,
     came: &AtomicU64,
-    talk: &mut impl FnMut() -> anyhow::Result<Vec<Histogram>>,
+    talk: &mut impl FnMut() -> anyhow::Result<(Seen, Vec<Histogram>)>,
 ) -> anyhow::Result<(Seen, Vec<Histogram>)> {
     let address = if door.is_fronts() { yard.site.door() } else { &yard.site.server }.address();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let attack = scope.spawn(|| attack::keep(door, address, options.deaf, STAY, &over, came));
-        let looking = scope.spawn(|| look(yard, door, &over));
         let heard = talk();
         over.store(true, Relaxed);
-        let ended = |_| anyhow!("a thread panicked");
-        attack.join().map_err(ended)??;
-        Ok((looking.join().map_err(ended)??, heard?))
+        attack.join().map_err(|_| anyhow!("a thread panicked"))??;
+        heard
     })
 }
 
-/// Looks at the programs from outside until it is over: the most of everything.
+/// Looks at the programs from outside while something else is done.
+fn looked<T>(yard: &Yard, door: Door, what: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(Seen, T)> {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let looking = scope.spawn(|| look(yard, door, &over));
+        let done = what();
+        over.store(true, Relaxed);
+        Ok((looking.join().map_err(|_| anyhow!("a thread panicked"))??, done?))
+    })
+}
+
+/// Looks until it is over: the most of everything.
 fn look(yard: &Yard, door: Door, over: &AtomicBool) -> anyhow::Result<Seen> {
     machine::be_nice();
     let mut seen = Seen::default();
@@ -208,7 +219,7 @@ fn forgotten(
     yard: &Yard,
     door: Door,
     empty: f64,
-    talk: &mut impl FnMut() -> anyhow::Result<Vec<Histogram>>,
+    talk: &mut impl FnMut() -> anyhow::Result<(Seen, Vec<Histogram>)>,
 ) -> anyhow::Result<()> {
     let deadline = Instant::now() + FORGOTTEN;
     while yard.inside(door)? > empty {
@@ -218,6 +229,11 @@ fn forgotten(
         talk()?;
     }
     Ok(())
+}
+
+/// The p99 of every second.
+fn each(seconds: &[Histogram]) -> String {
+    seconds.iter().map(|second| format!("{:.1}", second.quantile(0.99) / 1e6)).collect::<Vec<_>>().join(" ")
 }
 
 /// Talks for a stretch; the latencies of every second.
