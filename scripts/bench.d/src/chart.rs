@@ -71,7 +71,7 @@ fn panel(out: &mut String, title: &str, bars: &[(Case, f64)], top: f64) -> f64 {
         let y = top + HEAD + row as f64 * STEP;
         let class = match case.peer {
             Peer::Back | Peer::BackSqlite => "ours",
-            Peer::Floor => "floor",
+            Peer::Floor | Peer::Batched => "floor",
             _ => "other",
         };
         let name = case.peer.title().replace(['*', '`'], "");

@@ -1,6 +1,8 @@
 //! How a server is spoken to: what is asked for, what is said before it is one's turn, how a text is wrapped and how a
 //! message is told from everything else. Pure.
 
+use memchr::{memchr, memmem};
+
 use crate::stamp;
 
 /// A server's way to talk over its WebSocket.
@@ -140,14 +142,14 @@ pub fn room_name(room: u32) -> String {
 
 /// The number behind this.
 pub fn number_after(text: &[u8], word: &[u8]) -> Option<u64> {
-    let at = text.windows(word.len()).position(|part| part == word)?;
+    let at = memmem::find(text, word)?;
     stamp::value(&text[at + word.len()..])
 }
 
 /// What stands between this and the next quotation mark.
 pub fn word_after<'a>(text: &'a [u8], begin: &[u8]) -> Option<&'a [u8]> {
-    let at = text.windows(begin.len()).position(|part| part == begin)? + begin.len();
-    let len = text[at..].iter().position(|&byte| byte == b'"')?;
+    let at = memmem::find(text, begin)? + begin.len();
+    let len = memchr(b'"', &text[at..])?;
     Some(&text[at..at + len])
 }
 

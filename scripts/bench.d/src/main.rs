@@ -35,6 +35,7 @@ use std::{
 
 use options::Task;
 use peer::Peer;
+use peers::floor::Sends;
 
 fn main() -> ExitCode {
     let done = match Task::from_process() {
@@ -60,13 +61,12 @@ fn say(line: &str) {
 }
 
 fn serve(peer: Peer, port: u16) -> anyhow::Result<()> {
-    if peer == Peer::Floor {
-        return peers::floor::serve(port);
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match peer {
-        Peer::Mpsc => runtime.block_on(peers::mpsc::serve(port)),
-        Peer::Broadcast => runtime.block_on(peers::broadcast::serve(port)),
+        Peer::Floor => peers::floor::serve(port, Sends::Each),
+        Peer::Batched => peers::floor::serve(port, Sends::Turn),
+        Peer::Mpsc => runtime()?.block_on(peers::mpsc::serve(port)),
+        Peer::Broadcast => runtime()?.block_on(peers::broadcast::serve(port)),
         _ => anyhow::bail!("{} is not served from here", peer.name()),
     }
 }

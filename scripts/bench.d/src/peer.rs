@@ -52,6 +52,8 @@ impl Place {
 pub enum Peer {
     /// One `send` per client and message, and next to nothing else.
     Floor,
+    /// The same with one `send` per client for all that was heard in a turn of its loop.
+    Batched,
     /// Madang with its history in memory.
     Back,
     /// Madang with its history on the disk.
@@ -72,8 +74,9 @@ pub enum Peer {
 
 impl Peer {
     /// All, in the order of tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Floor,
+        Self::Batched,
         Self::Back,
         Self::BackSqlite,
         Self::Bun,
@@ -88,6 +91,7 @@ impl Peer {
     pub fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
+            Self::Batched => "floor-batched",
             Self::Back => "back",
             Self::BackSqlite => "back-sqlite",
             Self::Bun => "bun",
@@ -103,6 +107,7 @@ impl Peer {
     pub fn title(self) -> &'static str {
         match self {
             Self::Floor => "floor: one `send` per client",
+            Self::Batched => "floor that batches: one `send` per client and turn",
             Self::Back => "**Madang**, history in memory",
             Self::BackSqlite => "**Madang**, history on disk",
             Self::Bun => "Bun",
@@ -170,7 +175,7 @@ impl Peer {
             Ok::<_, anyhow::Error>(with_port(command))
         };
         Ok(match self {
-            Self::Floor | Self::Mpsc | Self::Broadcast => {
+            Self::Floor | Self::Batched | Self::Mpsc | Self::Broadcast => {
                 let mut command = Command::new(std::env::current_exe()?);
                 command.args(["serve", self.name()]).env("TOKIO_WORKER_THREADS", workers.to_string());
                 with_port(command)

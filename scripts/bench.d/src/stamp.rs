@@ -1,6 +1,8 @@
 //! What every text of a run carries: who said it, its number with that publisher, and when it was meant to be said. So
 //! each subscriber can tell a loss, a duplicate and a disorder, whatever a server wraps around the text. Pure.
 
+use memchr::memchr;
+
 /// Begins a stamp; no server puts this byte into what it adds.
 const MARK: u8 = b'~';
 const PUBLISHER_DIGITS: usize = 5;
@@ -35,7 +37,7 @@ impl Stamp {
     /// Finds the stamp in a message. `at` is where the last one was, and is brought up to date.
     pub fn find(message: &[u8], at: &mut usize) -> Option<Self> {
         if message.get(*at) != Some(&MARK) {
-            *at = message.iter().position(|&byte| byte == MARK)?;
+            *at = memchr(MARK, message)?;
         }
         let digits = message.get(*at + 1..*at + BYTES)?;
         let (publisher, digits) = digits.split_at(PUBLISHER_DIGITS);

@@ -1,6 +1,7 @@
 //! The floor: an epoll loop in one thread that encodes a message once and hands it to each client of the room with one
-//! `send`, and does nothing else. What cannot be taken at once is dropped together with the client: a floor has no
-//! queues. There is no `unsafe` in it; system calls are std's and rustix's.
+//! `send`, and does nothing else. It sends each message at once, or all that was heard in one turn of the loop together:
+//! less than the second cannot be had where many are under way. What cannot be taken at once is dropped together with the
+//! client: a floor has no queues. There is no `unsafe` in it; system calls are std's and rustix's.
 
 use std::{
     collections::HashMap,
@@ -18,26 +19,45 @@ const DOOR: u64 = u64::MAX;
 
 struct Client {
     stream: TcpStream,
-    /// `None` until the handshake is over.
-    room: Option<String>,
+    /// Its number; `None` until the handshake is over.
+    room: Option<usize>,
     rest: Vec<u8>,
 }
 
-#[derive(Default)]
+/// When what was said is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sends {
+    /// Each message by itself.
+    Each,
+    /// What was heard in one turn of the loop together.
+    Turn,
+}
+
 struct Floor {
+    sends: Sends,
     /// By number; `None` for those who left.
     clients: Vec<Option<Client>>,
-    /// Who is in a room.
-    rooms: HashMap<String, Vec<u64>>,
+    /// The number of a path's room.
+    paths: HashMap<String, usize>,
+    rooms: Vec<Room>,
+    /// Rooms in which something waits to be sent.
+    waiting: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Room {
+    members: Vec<u64>,
+    /// Frames that wait to be sent.
+    said: Vec<u8>,
 }
 
 /// Serves until it is killed.
-pub fn serve(port: u16) -> anyhow::Result<()> {
+pub fn serve(port: u16, sends: Sends) -> anyhow::Result<()> {
     let door = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     door.set_nonblocking(true)?;
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&poll, &door, epoll::EventData::new_u64(DOOR), epoll::EventFlags::IN)?;
-    let mut floor = Floor::default();
+    let mut floor = Floor { sends, clients: Vec::new(), paths: HashMap::new(), rooms: Vec::new(), waiting: Vec::new() };
     let mut events: Vec<epoll::Event> = Vec::with_capacity(256);
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -60,6 +80,7 @@ pub fn serve(port: u16) -> anyhow::Result<()> {
                 floor.drop(number);
             }
         }
+        floor.send();
     }
 }
 
@@ -85,8 +106,12 @@ impl Floor {
                  Sec-WebSocket-Accept: {accept}\r\n\r\n"
             );
             client.stream.write_all(reply.as_bytes())?;
-            client.room = Some(path.clone());
-            self.rooms.entry(path).or_default().push(number);
+            let room = *self.paths.entry(path).or_insert(self.rooms.len());
+            if room == self.rooms.len() {
+                self.rooms.push(Room::default());
+            }
+            client.room = Some(room);
+            self.rooms[room].members.push(number);
         }
         let rest = std::mem::take(&mut client.rest);
         let mut used = 0;
@@ -109,13 +134,13 @@ impl Floor {
         let mut out = Vec::with_capacity(payload.len() + 10);
         match header.opcode {
             frame::TEXT => {
-                frame::server(frame::TEXT, &payload, &mut out);
-                let members = client.room.as_ref().and_then(|room| self.rooms.get(room)).cloned().unwrap_or_default();
-                for member in members {
-                    let Some(client) = self.clients.get_mut(member as usize).and_then(Option::as_mut) else { continue };
-                    if !client.stream.write(&out).is_ok_and(|count| count == out.len()) {
-                        self.drop(member);
-                    }
+                let Some(room) = client.room else { return Ok(()) };
+                if self.rooms[room].said.is_empty() {
+                    self.waiting.push(room);
+                }
+                frame::server(frame::TEXT, &payload, &mut self.rooms[room].said);
+                if self.sends == Sends::Each {
+                    self.send();
                 }
                 Ok(())
             }
@@ -128,10 +153,26 @@ impl Floor {
         }
     }
 
+    /// Hands what was said to everybody in its room.
+    fn send(&mut self) {
+        let mut gone = Vec::new();
+        for room in self.waiting.drain(..) {
+            let room = &mut self.rooms[room];
+            for &member in &room.members {
+                let Some(client) = self.clients.get_mut(member as usize).and_then(Option::as_mut) else { continue };
+                if !client.stream.write(&room.said).is_ok_and(|count| count == room.said.len()) {
+                    gone.push(member);
+                }
+            }
+            room.said.clear();
+        }
+        gone.into_iter().for_each(|member| self.drop(member));
+    }
+
     fn drop(&mut self, number: u64) {
         let room = self.clients.get_mut(number as usize).and_then(Option::take).and_then(|client| client.room);
-        if let Some(members) = room.and_then(|room| self.rooms.get_mut(&room)) {
-            members.retain(|&member| member != number);
+        if let Some(room) = room {
+            self.rooms[room].members.retain(|&member| member != number);
         }
     }
 }

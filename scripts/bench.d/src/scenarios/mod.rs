@@ -222,15 +222,21 @@ impl Scenario {
     /// Who takes part.
     pub fn cases(self) -> Vec<Case> {
         let plain = |peer| Case { peer, variant: "" };
+        // The floor that batches belongs where there is something to batch.
+        let elsewhere = [Peer::BackSqlite, Peer::Batched];
         let in_memory =
-            || Peer::ALL.into_iter().filter(|&peer| peer != Peer::BackSqlite).map(plain).collect::<Vec<_>>();
+            || Peer::ALL.into_iter().filter(|peer| !elsewhere.contains(peer)).map(plain).collect::<Vec<_>>();
         match self {
             Self::One => {
                 let mut cases = in_memory();
                 cases.insert(1, Case { peer: Peer::Floor, variant: talk::LONG });
                 cases
             }
-            Self::Many => in_memory(),
+            Self::Many => {
+                let mut cases = in_memory();
+                cases.splice(1..1, ["", talk::LONG].map(|variant| Case { peer: Peer::Batched, variant }));
+                cases
+            }
             Self::History => [Peer::Back, Peer::BackSqlite].map(plain).to_vec(),
             Self::Idle => in_memory(),
             Self::Stalled => [Peer::Back, Peer::Bun, Peer::Ws].map(plain).to_vec(),
@@ -255,7 +261,10 @@ impl Scenario {
         let floor = ("× floor", plain(Peer::Floor));
         match self {
             Self::One | Self::Idle => vec![floor],
-            Self::Many => vec![floor, ("× Bun", plain(Peer::Bun))],
+            Self::Many => vec![
+                ("× floor that batches", Case { peer: Peer::Batched, variant: talk::LONG }),
+                ("× Bun", plain(Peer::Bun)),
+            ],
             Self::History => vec![("× memory", plain(Peer::Back))],
             Self::Workers => vec![("× 1 worker", plain(Peer::Back))],
             // It compares two states of one server's life itself.
