@@ -39,9 +39,10 @@ pub struct Look {
 /// # Errors
 /// When there is none, or it does not answer.
 pub async fn look(id: u32, ops: SocketAddr) -> anyhow::Result<Look> {
+    // Before it is asked, because its end of the question's connection may still be open after the answer.
+    let (resident, descriptors) = outside(id)?;
     let told = gauges(ops, &ALLOCATED).await?;
     let allocated = told.into_values().next().with_context(|| format!("{ops} does not tell its memory"))?;
-    let (resident, descriptors) = outside(id)?;
     Ok(Look { allocated, resident, descriptors })
 }
 
