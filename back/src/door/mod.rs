@@ -199,19 +199,20 @@ impl Door {
         still.inspect_err(|turned| self.metrics.ticket(turned.why))
     }
 
-    /// Whether somebody may use what has nothing to do with rooms.
+    /// Whether somebody may use what has nothing to do with rooms, and who it is, where that can be told; whether their
+    /// sign-in still holds is to be asked as [`Self::still`] says.
     ///
     /// # Errors
     /// As [`Self::judge`].
-    pub fn lets_in(&self, ticket: Option<&str>, now: u64) -> Result<(), Outside> {
+    pub fn lets_in(&self, ticket: Option<&str>, now: u64) -> Result<Option<(UserId, Account)>, Outside> {
         if !self.tickets_only && ticket.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         match self.judge(ticket, None, now)? {
-            Verdict::In(entry) => match &entry.account {
-                Some(account) => Ok(self.still(&entry.user, account)?),
-                None => Ok(()),
-            },
+            Verdict::In(entry) => {
+                let Entry { user, account, .. } = *entry;
+                Ok(account.map(|account| (user, account)))
+            }
             Verdict::End(_) => Err(refusal::foreign("this ticket lets nobody in", Tried::Malformed).into()),
         }
     }

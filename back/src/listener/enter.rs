@@ -19,12 +19,13 @@ use super::{
 use crate::{
     admission::{NotNow, Place},
     connection,
-    conversation::Speech,
+    conversation::{Speech, Yard},
     door::Outside,
     handshake::{self, Head, Reply, Way},
     history::unix_ms,
-    hub::{Outlet, Vitals, Wire, farewell},
+    hub::{Outlet, Registration, Vitals, Wire, farewell},
     metrics::{self, Refused as NotIn},
+    moderation::Sanction,
     socket::Frames,
     tls::{Refused, Tls},
 };
@@ -183,12 +184,10 @@ async fn converse(
     let frames = Frames::new(Arc::clone(&outlet), rest);
     let speech = match way {
         Way::Echo => {
-            if let Some(ban) = yard.hub.law().ban_of(None, address) {
-                outlet.dismiss(&farewell(&ban));
-            }
-            match yard.door.lets_in(ticket, unix_ms()) {
-                Ok(()) => {}
-                // There is no error in an echo: the code says it.
+            // There is no error in an echo: the code says it.
+            match echoes(&yard, &registration, ticket) {
+                Ok(None) => {}
+                Ok(Some(ban)) => outlet.dismiss(&farewell(&ban)),
                 Err(Outside::TurnedAway(turned)) => outlet.close(turned.code, None),
                 Err(Outside::Identity(_)) => outlet.close(CloseCode::Internal, None),
             }
@@ -201,6 +200,17 @@ async fn converse(
         }
     };
     Some(Entered { outlet, frames, speech, place })
+}
+
+/// Whether somebody may be echoed, or a ban that keeps them out. First whose connection it is, then whether they may come
+/// in: a ban or a sign-out in between finds the connection.
+fn echoes(yard: &Yard, registration: &Registration, ticket: Option<&str>) -> Result<Option<Arc<Sanction>>, Outside> {
+    let holder = yard.door.lets_in(ticket, unix_ms())?;
+    if let Some((user, account)) = &holder {
+        registration.belongs_to(user, account.sign_in.clone());
+        yard.door.still(user, account)?;
+    }
+    Ok(yard.hub.law().ban_of(holder.as_ref().map(|(user, _)| user), registration.address()))
 }
 
 fn stopping() -> Reply {

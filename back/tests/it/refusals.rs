@@ -113,3 +113,23 @@ async fn a_ticket_of_who_signed_out_since_opens_no_echo() {
     echo.say("x").await;
     assert_eq!(echo.next_text().await, "x");
 }
+
+/// Nor does it go on: the code says why, and there is nothing else to be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_echo_ends_with_the_sign_in_that_opened_it() {
+    let office = Office::open();
+    let server = office.closed();
+    let by = |sid: &str, end: bool| office.seal(&Ticket { sid: Some(sid.to_owned()), end, ..ticket("kim", &["*"]) });
+    let mut echoes = Vec::new();
+    for sid in ["phone", "desk"] {
+        let mut echo = Client::plain(server.address, &format!("/echo?ticket={}", by(sid, false))).await;
+        echo.say(sid).await;
+        assert_eq!(echo.next_text().await, sid);
+        echoes.push(echo);
+    }
+    knock(server.address, json!({"type": "hello", "ticket": by("phone", true)})).await;
+    let [phone, desk] = &mut echoes[..] else { panic!("two came") };
+    assert_eq!(phone.close_code().await, 4001);
+    desk.say("still").await;
+    assert_eq!(desk.next_text().await, "still");
+}

@@ -53,6 +53,11 @@ impl Outlet {
         self.connection
     }
 
+    /// Whether this client reads chat: whoever is echoed is told nothing but a code.
+    pub fn speaks_chat(&self) -> bool {
+        self.speaks_chat
+    }
+
     /// Notes that its person may be here by other connections too, before it is in any room.
     pub(super) fn is_one_of_several(&self) {
         self.is_one_of_several.store(true, Ordering::Release);
