@@ -3,10 +3,9 @@
 use futures_util::SinkExt;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
-use super::{
-    connect,
+use crate::{
+    client::{connect, until},
     site::{Back, FrontServer, ask},
-    until,
     yard_nginx::{Nginx, free_address},
 };
 
