@@ -13,7 +13,6 @@ import { createDrawers } from './drawers.js';
 import { createEmpty } from './empty.js';
 import { createMessages } from './messages.js';
 import { createModerator } from './moderator.js';
-import { createOrder } from './order.js';
 import { createNotify } from './notify.js';
 import { Outbox } from './outbox.js';
 import { page } from './page.js';
@@ -24,6 +23,7 @@ import { createRooms } from './rooms.js';
 import { reasonOf } from './reasons.js';
 import { Roster } from './roster.js';
 import { makeRows } from './rows.js';
+import { createRules } from './rules.js';
 import { createScroll } from './scroll.js';
 import { createSender } from './sender.js';
 import { claim, keep, rememberedName, rememberName } from './session.js';
@@ -63,7 +63,7 @@ const store = createStore({
   called: false, // by name, or by an answer, in what is unread
   topic: '',
   slow: 0,
-  mute: /** @type {import('./order.js').Mute | null} */ (null),
+  mute: /** @type {import('./rules.js').Mute | null} */ (null),
   moderator: '', // the name of the moderator that this tab is
 });
 const timeline = new Timeline();
@@ -129,7 +129,7 @@ const sanction = (what) => (...of) => {
   const coming = import('./sanction.js').then(({ createSanction }) => createSanction({ room, request })[what](...of));
   coming.catch(() => alarm(t('lost')));
 };
-const order = createOrder({ room, request, state: store.get, onMute: (mute) => store.set({ mute }) });
+const rules = createRules({ room, request, state: store.get, onMute: (mute) => store.set({ mute }) });
 const past = createPast({ room, timeline, request: connection.request, onChange: changed });
 const crowd = createCrowd({
   room,
@@ -215,8 +215,8 @@ function onMessage(message) {
   if (message.type === 'welcome') return welcomed(message);
   if (message.type === 'error') return refused(message);
   if (message.type === 'notice') return alarm(message.text);
-  if (message.type === 'muted') return order.muted(message);
-  if (message.type === 'unmuted') return order.unmuted();
+  if (message.type === 'muted') return rules.muted(message);
+  if (message.type === 'unmuted') return rules.unmuted();
   if (message.type === 'joined') strays.joined(message);
   if (message.room !== room) return undefined;
   return handlers[/** @type {keyof typeof handlers} */ (message.type)]?.(message);
@@ -297,7 +297,7 @@ const handlers = {
 function welcomed({ session: given, user, name, moderator: known }) {
   session = given;
   moderator.welcomed({ moderator: known });
-  order.unmuted();
+  rules.unmuted();
   store.set({ me: { user, name } });
   keep(given);
   typing.clear();
@@ -369,7 +369,7 @@ store.watch(['revision', 'synced'], ({ synced }) => {
   showEmpty(synced && !timeline.items.length && !timeline.hasOlder && !outbox.entries.length);
 });
 store.watch(['roster', 'me', 'moderator'], ({ me, moderator: is }) => drawPeople(roster, me.user, is ? sanction('open') : null));
-store.watch(['topic', 'slow', 'mute', 'moderator'], order.draw);
+store.watch(['topic', 'slow', 'mute', 'moderator'], rules.draw);
 store.watch(['roster', 'me'], ({ me }) => {
   if (people.meet([...roster.people.values(), me.name].filter(Boolean))) changed();
 });

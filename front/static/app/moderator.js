@@ -3,7 +3,7 @@
 import { alarm } from './alarm.js';
 import { byId } from './dom.js';
 import { hint } from './note.js';
-import { claim } from './orders.js';
+import { claim } from './powers.js';
 import { trying } from './trying.js';
 import { tab } from './storage.js';
 import { t } from './words.js';

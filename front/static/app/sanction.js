@@ -4,7 +4,7 @@
 import { alarm } from './alarm.js';
 import { el } from './dom.js';
 import { choice, field, openForm } from './form.js';
-import { ban, kick, mute, pardon, remove, sanctions } from './orders.js';
+import { ban, kick, mute, pardon, remove, sanctions } from './powers.js';
 import { dayAndTime } from './time.js';
 import { trying } from './trying.js';
 import { t } from './words.js';

@@ -51,9 +51,9 @@ async fn a_moderators_secret_is_no_message_and_lasts_over_a_reload() {
     mo.reload().await;
     mo.until("she still is", "document.querySelector('#moderator-head').textContent === 'Moderator: mo'").await;
     mo.until("she may act", "document.querySelectorAll('#people .moderate').length === 1").await;
-    let order = "[document.querySelector('#order').hidden, document.querySelector('#topic').textContent].join()";
-    assert_eq!(mo.eval(order).await, "false,This room has no topic.", "she may set one");
-    assert_eq!(kim.eval(order).await, "true,");
+    let rules = "[document.querySelector('#rules').hidden, document.querySelector('#topic').textContent].join()";
+    assert_eq!(mo.eval(rules).await, "false,This room has no topic.", "she may set one");
+    assert_eq!(kim.eval(rules).await, "true,");
     kim.say("/moderator BBBBBBBBBBBBBBBBBBBBBB").await;
     let problem = "document.querySelector('#alarm').textContent";
     kim.until("he is none", &format!("{problem}.includes('no moderator')")).await;
@@ -133,7 +133,7 @@ async fn a_ban_reaches_a_page_without_websocket() {
 #[tokio::test]
 async fn topic_pace_and_mutes_are_shown() {
     let (_yard, mo, kim) = open().await;
-    mo.click("#change-order").await;
+    mo.click("#change-rules").await;
     mo.fill("dialog.form .field input", "주간 회의").await;
     mo.eval("document.querySelector('dialog.form select').value = '30'").await;
     mo.click("dialog.form button.primary").await;
@@ -150,7 +150,7 @@ async fn topic_pace_and_mutes_are_shown() {
         "document.querySelector('li.message[data-state=pending] .fate')?.textContent.startsWith('Sends in ')",
     )
     .await;
-    mo.click("#change-order").await;
+    mo.click("#change-rules").await;
     mo.until_there("dialog.form select").await;
     mo.eval("document.querySelector('dialog.form select').value = '0'").await;
     mo.click("dialog.form button.primary").await;

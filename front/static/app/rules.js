@@ -30,22 +30,22 @@ export function muteInWords({ until, reason, by }) {
  * @param {() => { topic: string, slow: number }} options.state
  * @param {(mute: Mute | null) => void} options.onMute
  */
-export function createOrder({ room, request, state, onMute }) {
+export function createRules({ room, request, state, onMute }) {
   let timer = 0;
 
   /** @param {{ topic: string, slow: number, mute: Mute | null, moderator: string }} now */
   function draw({ topic, slow, mute, moderator }) {
     byId('topic').textContent = topic || (moderator && t('topic_none'));
-    byId('order').hidden = !topic && !moderator;
-    byId('change-order').hidden = !moderator;
+    byId('rules').hidden = !topic && !moderator;
+    byId('change-rules').hidden = !moderator;
     const lines = [mute && muteInWords(mute), slow > 0 && t('slowed', { time: inWords(slow) })];
     const text = lines.filter(Boolean).join(' · ');
     // Writing the same text again would be announced again.
     if (byId('pace').textContent !== text) byId('pace').textContent = text;
   }
 
-  byId('change-order').addEventListener('click', () => {
-    const opening = import('./reorder.js').then(({ openReorder }) => openReorder({ room, request, before: state() }));
+  byId('change-rules').addEventListener('click', () => {
+    const opening = import('./setting.js').then(({ openSetting }) => openSetting({ room, request, before: state() }));
     opening.catch(() => alarm(t('lost')));
   });
 

@@ -2,8 +2,8 @@
 
 import { el } from './dom.js';
 import { choice, field, openForm } from './form.js';
-import { inWords } from './order.js';
-import { slow, topic } from './orders.js';
+import { slow, topic } from './powers.js';
+import { inWords } from './rules.js';
 import { trying } from './trying.js';
 import { t } from './words.js';
 
@@ -16,13 +16,13 @@ const PACES = [0, 5, 10, 30, 60, 300, 900, 3_600, 21_600];
  * @param {(message: object) => Promise<any>} options.request
  * @param {{ topic: string, slow: number }} options.before
  */
-export function openReorder({ room, request, before }) {
+export function openSetting({ room, request, before }) {
   const words = /** @type {HTMLInputElement} */ (el('input', { maxlength: 200, autocomplete: 'off', value: before.topic }));
   const seconds = PACES.includes(before.slow) ? PACES : [...PACES, before.slow];
   const paces = seconds.map((n) => /** @type {[number, string]} */ ([n, n ? inWords(n) : t('slow_off')]));
   const pace = /** @type {HTMLSelectElement} */ (choice(paces, before.slow));
   openForm({
-    title: t('change_order', { room: `#${room}` }),
+    title: t('change_rules', { room: `#${room}` }),
     fields: [field(t('topic'), words), field(t('slow'), pace, el('small', {}, t('slow_hint')))],
     action: t('do_it'),
     run: () =>
