@@ -11,6 +11,7 @@ mod base;
 mod bridge;
 pub mod config;
 mod dial;
+mod files;
 mod headers;
 pub mod host;
 mod metrics;
@@ -192,7 +193,7 @@ impl Server {
                     web::scope(state.pages.base().as_str())
                         .configure(api::configure)
                         .configure(routes::configure)
-                        .configure(assets::configure),
+                        .configure(files::configure),
                 )
                 .default_service(web::to(asked::not_found))
                 .wrap(middleware::Compress::default())

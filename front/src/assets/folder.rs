@@ -31,11 +31,11 @@ const MOST_DEPTH: usize = 8;
 
 /// A file as it is sent.
 #[derive(Debug, Clone)]
-pub(super) struct Asset {
-    pub(super) kind: Mime,
-    pub(super) body: Bytes,
+pub(crate) struct Asset {
+    pub(crate) kind: Mime,
+    pub(crate) body: Bytes,
     /// In quotes, as `ETag` and `If-None-Match` have it.
-    pub(super) tag: String,
+    pub(crate) tag: String,
     gzip: OnceLock<Option<Bytes>>,
 }
 
@@ -113,13 +113,13 @@ impl Folder {
     }
 
     /// A file as a page gets it.
-    pub(super) fn file(&self, page: Option<&str>, path: &str) -> Option<&Asset> {
+    pub(crate) fn file(&self, page: Option<&str>, path: &str) -> Option<&Asset> {
         let own = page.and_then(|page| self.joined.get(page)?.get(path));
         own.or_else(|| self.slim.get(path))
     }
 
     /// A file as it lies in the folder.
-    pub(super) fn source(&self, path: &str) -> Option<Asset> {
+    pub(crate) fn source(&self, path: &str) -> Option<Asset> {
         self.sources.get(path).map(|source| Asset::new(path, source.clone()))
     }
 }
@@ -139,7 +139,7 @@ impl Asset {
     }
 
     /// The body compressed as far as it goes, made when it is first asked for; nothing where that saves nothing.
-    pub(super) fn gzip(&self) -> Option<&Bytes> {
+    pub(crate) fn gzip(&self) -> Option<&Bytes> {
         let compressed = self.gzip.get_or_init(|| {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
             let small = encoder.write_all(&self.body).and_then(|()| encoder.finish()).ok()?;
