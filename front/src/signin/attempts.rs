@@ -1,77 +1,134 @@
-//! How often somebody may try to sign in: by address, and by account. Pure: it is fed with instants.
+//! How often somebody may try to sign in: by account, and by the networks that they come from. Pure: it is fed with
+//! instants. Its memory is fixed, and nobody can use it up: who is counted has no place of their own, but shares.
 
 use std::{
-    collections::HashMap,
-    hash::Hash,
+    array,
+    hash::{BuildHasher, Hash, RandomState},
     net::IpAddr,
     time::{Duration, Instant},
 };
 
-/// Tries of one account, from wherever, in each [`WINDOW`].
-const BY_ACCOUNT: u32 = 10;
-
-/// Tries from one address in each [`WINDOW`]: a school may have one.
-const BY_ADDRESS: u32 = 60;
-
-/// What is counted is forgotten after this.
+/// What is counted is forgotten after this, all at once.
 const WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// Accounts, and addresses, that are counted at once. Beyond it nobody new tries until some are forgotten.
-const COUNTED: usize = 10_000;
+/// Tries of one account, from wherever, in each [`WINDOW`].
+const BY_ACCOUNT: u16 = 10;
+
+/// Tries from one network in each [`WINDOW`], by the first bits that its addresses have in common. An IPv4 address is
+/// counted as the first of these: a school may have one.
+///
+/// Of IPv6 the last 64 bits are everybody's own to choose, so it is no narrower than /64. A household is given a /56 and
+/// a company a /48 (RIPE-690, 4.2), and would have 256 or 65,536 times as much with each /64 by itself. It gets what two
+/// and what ten of them may: more than one, as some hosters give each of their customers a /64 of one /48.
+const BY_NETWORK: [(u32, u16); 3] = [(64, 60), (56, 120), (48, 600)];
+
+/// Each key has a slot in each of so many rows, and was met at most as often as the least of its slots says.
+const ROWS: usize = 4;
+
+/// Slots of a row: 16 bits of a key's hash say which, so one hash of 64 bits is enough for all four. That are 512 KiB for
+/// each kind of key, 2 MiB in all.
+///
+/// A key is held back for others only where each of its slots is full with them. Of 10,000 keys that are all at their
+/// most, that is one newcomer in 2,500; with one row it would be one in seven.
+const SLOTS: usize = 1 << 16;
 
 /// Who tried, and how often.
-#[derive(Default)]
 pub(crate) struct Attempts {
-    accounts: HashMap<String, Tries>,
-    addresses: HashMap<IpAddr, Tries>,
-}
-
-struct Tries {
-    since: Instant,
-    count: u32,
+    /// When the window began.
+    since: Option<Instant>,
+    accounts: Tries,
+    networks: [Tries; BY_NETWORK.len()],
 }
 
 impl Attempts {
-    /// Counts a try.
+    /// Nobody tried yet.
+    pub(crate) fn new() -> Self {
+        Self { since: None, accounts: Tries::new(BY_ACCOUNT), networks: BY_NETWORK.map(|(_, most)| Tries::new(most)) }
+    }
+
+    /// Counts a try. One that is refused counts nowhere.
     ///
     /// # Errors
     /// How long to wait, when there were too many.
     pub(crate) fn take(&mut self, address: IpAddr, account: &str, now: Instant) -> Result<(), Duration> {
-        count(&mut self.addresses, network(address), BY_ADDRESS, now)?;
-        count(&mut self.accounts, account.to_lowercase(), BY_ACCOUNT, now)
+        let over = self.since.map(|since| since + WINDOW).filter(|over| *over > now);
+        if over.is_none() {
+            self.since = Some(now);
+            self.accounts.forget();
+            self.networks.iter_mut().for_each(Tries::forget);
+        }
+        let (account, networks) = (account.to_lowercase(), networks(address));
+        let mut from = self.networks.iter().zip(&networks);
+        if self.accounts.are_over(&account) || from.any(|(tries, network)| tries.are_over(network)) {
+            return Err(over.map_or(WINDOW, |over| over.saturating_duration_since(now)));
+        }
+        self.accounts.add(&account);
+        self.networks.iter_mut().zip(&networks).for_each(|(tries, network)| tries.add(network));
+        Ok(())
     }
 
     /// It was the right one: those before it were mistakes.
     pub(crate) fn right(&mut self, account: &str) {
-        self.accounts.remove(&account.to_lowercase());
+        self.accounts.forgive(&account.to_lowercase());
     }
 }
 
-/// Whoever has an address of IPv6 has the last 64 bits of it to choose from.
-fn network(address: IpAddr) -> IpAddr {
+/// The networks that an address lies in, as [`BY_NETWORK`] has them.
+fn networks(address: IpAddr) -> Vec<IpAddr> {
     match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-        address @ IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let first = |bits| address.to_bits() & u128::MAX << (u128::BITS - bits);
+            BY_NETWORK.iter().map(|(bits, _)| IpAddr::V6(first(*bits).into())).collect()
+        }
+        address @ IpAddr::V4(_) => vec![address],
     }
 }
 
-fn count<K: Eq + Hash>(known: &mut HashMap<K, Tries>, key: K, most: u32, now: Instant) -> Result<(), Duration> {
-    let left = |tries: &Tries| (tries.since + WINDOW).saturating_duration_since(now);
-    if known.len() >= COUNTED && !known.contains_key(&key) {
-        known.retain(|_, tries| !left(tries).is_zero());
-        if known.len() >= COUNTED {
-            return Err(known.values().map(left).min().unwrap_or(WINDOW));
+/// How often each key of a kind was met: never told too low, and seldom too high (a count-min sketch).
+struct Tries {
+    most: u16,
+    /// Random in each process, so that nobody can choose names or networks that share another's slots.
+    keyed: RandomState,
+    /// The rows, one after the other.
+    slots: Box<[u16]>,
+}
+
+impl Tries {
+    fn new(most: u16) -> Self {
+        Self { most, keyed: RandomState::new(), slots: vec![0; ROWS * SLOTS].into() }
+    }
+
+    /// Where a key is counted.
+    fn places(&self, key: &impl Hash) -> [usize; ROWS] {
+        let hash = self.keyed.hash_one(key);
+        array::from_fn(|row| row * SLOTS + (hash >> (row as u32 * SLOTS.ilog2())) as usize % SLOTS)
+    }
+
+    fn count(&self, key: &impl Hash) -> u16 {
+        self.places(key).into_iter().map(|place| self.slots[place]).min().unwrap_or_default()
+    }
+
+    fn are_over(&self, key: &impl Hash) -> bool {
+        self.count(key) >= self.most
+    }
+
+    fn add(&mut self, key: &impl Hash) {
+        for place in self.places(key) {
+            self.slots[place] = self.slots[place].saturating_add(1);
         }
     }
-    let tries = known.entry(key).or_insert(Tries { since: now, count: 0 });
-    if left(tries).is_zero() {
-        *tries = Tries { since: now, count: 0 };
+
+    /// Takes a key's own tries back, and leaves those of others that share a slot with it.
+    fn forgive(&mut self, key: &impl Hash) {
+        let own = self.count(key);
+        for place in self.places(key) {
+            self.slots[place] = self.slots[place].saturating_sub(own);
+        }
     }
-    if tries.count >= most {
-        return Err(left(tries));
+
+    fn forget(&mut self) {
+        self.slots.fill(0);
     }
-    tries.count += 1;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -82,40 +139,116 @@ mod tests {
         IpAddr::V4(n.into())
     }
 
+    /// An address of 2001:db8::/32, by its next 96 bits.
+    fn within(n: u128) -> IpAddr {
+        IpAddr::V6((0x2001_0db8 << 96 | n).into())
+    }
+
+    /// How many of a thousand newcomers are held back for others.
+    fn newcomers_held_back(tries: &Tries) -> usize {
+        (0..1_000).filter(|n| tries.are_over(&format!("newcomer {n}"))).count()
+    }
+
     #[test]
     fn who_guesses_at_an_account_waits_wherever_they_are() {
-        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        let (mut attempts, now) = (Attempts::new(), Instant::now());
         for n in 0..BY_ACCOUNT {
-            assert_eq!(attempts.take(from(n), "Kim", now), Ok(()));
+            assert_eq!(attempts.take(from(n.into()), "Kim", now), Ok(()));
         }
         let later = now + Duration::from_secs(60);
         assert_eq!(attempts.take(from(99), "kIM", later), Err(WINDOW - Duration::from_secs(60)));
         assert_eq!(attempts.take(from(99), "lee", later), Ok(()));
         assert_eq!(attempts.take(from(99), "kim", now + WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn who_was_right_begins_anew_and_nobody_else() {
+        let (mut attempts, now) = (Attempts::new(), Instant::now());
+        for n in 0..BY_ACCOUNT {
+            for account in ["kim", "lee"] {
+                assert_eq!(attempts.take(from(n.into()), account, now), Ok(()));
+            }
+        }
         attempts.right("KIM");
-        assert_eq!(attempts.accounts.get("kim").map(|tries| tries.count), None);
+        assert_eq!(attempts.take(from(99), "kim", now), Ok(()));
+        assert!(attempts.take(from(99), "lee", now).is_err());
+        // As if the two shared a slot: what the other did there stays.
+        let mut tries = Tries::new(BY_ACCOUNT);
+        let shared = tries.places(&"kim")[0];
+        tries.slots[shared] += 7;
+        tries.add(&"kim");
+        tries.forgive(&"kim");
+        assert_eq!((tries.count(&"kim"), tries.slots[shared]), (0, 7));
     }
 
     #[test]
     fn who_guesses_at_many_accounts_waits_too() {
-        let (mut attempts, now) = (Attempts::default(), Instant::now());
-        let one = |n: u128| IpAddr::V6((0x2001_0db8_u128 << 96 | n).into());
-        for n in 0..BY_ADDRESS {
-            assert_eq!(attempts.take(one(u128::from(n)), &n.to_string(), now), Ok(()));
+        // From one address, and from one /64.
+        for there in [|_| from(7), |n| within(n)] as [fn(u128) -> IpAddr; 2] {
+            let (mut attempts, now) = (Attempts::new(), Instant::now());
+            for n in 0..BY_NETWORK[0].1.into() {
+                assert_eq!(attempts.take(there(n), &n.to_string(), now), Ok(()));
+            }
+            for _ in 0..BY_ACCOUNT {
+                assert!(attempts.take(there(0), "another", now).is_err());
+            }
+            // What was refused counts nowhere.
+            assert_eq!(attempts.take(from(8), "another", now), Ok(()));
         }
-        assert!(attempts.take(one(7), "another", now).is_err());
-        assert_eq!(attempts.take(one(1 << 64), "another", now), Ok(()));
     }
 
     #[test]
-    fn what_is_counted_is_bounded() {
-        let (mut attempts, now) = (Attempts::default(), Instant::now());
-        for n in 0..COUNTED as u32 {
-            assert_eq!(attempts.take(from(n), &n.to_string(), now), Ok(()));
+    fn who_has_a_house_of_networks_or_a_company_of_them_is_held_back() {
+        for (at, tries, neighbour) in [(64, 120, 1 << 72), (72, 600, 1 << 80)] {
+            let (mut attempts, now) = (Attempts::new(), Instant::now());
+            // Each from another /64, or another /56, and at another account.
+            let all = (0..256).cycle().take(10_000).enumerate();
+            let taken = all.filter(|(n, net)| attempts.take(within(net << at), &n.to_string(), now).is_ok());
+            assert_eq!(taken.count(), tries);
+            assert_eq!(attempts.take(within(neighbour), "kim", now), Ok(()), "who is beside it");
+            assert_eq!(attempts.take(within(0), "kim", now + WINDOW), Ok(()));
         }
-        assert!(attempts.take(from(u32::MAX), "new", now + Duration::from_secs(1)).is_err());
-        assert_eq!(attempts.take(from(3), "3", now), Ok(()), "who is counted goes on");
-        assert_eq!(attempts.take(from(u32::MAX), "new", now + WINDOW), Ok(()));
-        assert!(attempts.addresses.len() <= COUNTED);
+    }
+
+    #[test]
+    fn ten_thousand_networks_that_try_ten_thousand_names_keep_nobody_out() {
+        let (mut attempts, now) = (Attempts::new(), Instant::now());
+        for n in 0..10_000 {
+            assert_eq!(attempts.take(from(n), &format!("nobody {n}"), now), Ok(()));
+            assert_eq!(attempts.take(within(u128::from(n) << 80), &format!("none {n}"), now), Ok(()));
+        }
+        for address in [from(u32::MAX), within(1 << 95)] {
+            assert_eq!(attempts.take(address, "kim", now), Ok(()));
+        }
+        assert_eq!(newcomers_held_back(&attempts.accounts), 0);
+    }
+
+    #[test]
+    fn as_many_as_are_at_their_most_hold_hardly_anybody_back() {
+        for most in [BY_ACCOUNT, BY_NETWORK[0].1] {
+            let mut tries = Tries::new(most);
+            for n in 0..10_000 {
+                (0..most).for_each(|_| tries.add(&n));
+            }
+            assert!((0..10_000).all(|n| tries.are_over(&n)), "none is told too low");
+            // 0.4 are to be expected, and more than ten not in the life of this test.
+            let held = newcomers_held_back(&tries);
+            assert!(held <= 10, "{held} of 1,000");
+        }
+    }
+
+    #[test]
+    fn memory_stays_what_it_was_however_many_try() {
+        let bytes = |attempts: &Attempts| {
+            let tables = attempts.networks.iter().chain([&attempts.accounts]);
+            tables.map(|tries| size_of_val(&*tries.slots)).sum::<usize>()
+        };
+        let (mut attempts, now) = (Attempts::new(), Instant::now());
+        assert_eq!(bytes(&attempts), 2 * 1024 * 1024);
+        for n in 0..100_000 {
+            _ = attempts.take(within(n << 64), &n.to_string(), now);
+            _ = attempts.take(from(n as u32), "kim", now);
+        }
+        assert_eq!(bytes(&attempts), 2 * 1024 * 1024);
     }
 }

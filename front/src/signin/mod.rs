@@ -112,7 +112,7 @@ impl Doors {
     pub(crate) fn open(office: Arc<Office>, accounts: Arc<Accounts>, base: BasePath) -> anyhow::Result<Self> {
         let book = accounts.now();
         let live = signed_in(&book).map(|key| (key, CancellationToken::new())).collect();
-        let (looker, attempts) = (Looker::new()?, Mutex::default());
+        let (looker, attempts) = (Looker::new()?, Mutex::new(Attempts::new()));
         let (seen, orders) = (Mutex::new(Seen { book, live }), Arc::new(Semaphore::new(ORDERS)));
         Ok(Self { office, accounts, looker, attempts, base, seen, orders })
     }
