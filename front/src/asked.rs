@@ -33,7 +33,8 @@ pub(crate) struct Asked<'a> {
     back: BackUrl,
     /// From where it came.
     pub(crate) address: IpAddr,
-    secure: bool,
+    /// Whether the browser asked over TLS.
+    pub(crate) secure: bool,
     expected: bool,
     lang: Lang,
     theme: Theme,

@@ -3,14 +3,28 @@
 
 use shared::TicketKeys;
 
-/// Its name.
-pub(crate) const COOKIE: &str = "sign-in";
+use crate::base::BasePath;
+
+/// Its name where a browser lets others set it too: whoever changes plain HTTP on its way, and a page of a sibling host.
+const PLAIN: &str = "sign-in";
+
+/// Its name where none but this host can set it: a browser takes one with this prefix from the host itself, over TLS, for
+/// all of its paths (RFC 6265bis, 4.1.3.2), and from nobody else.
+const OWN: &str = "__Host-sign-in";
 
 /// How long a sign-in holds, in seconds: thirty days.
 pub(crate) const SECONDS: u64 = 30 * 24 * 60 * 60;
 
 /// What the mark is for.
 const PURPOSE: &str = "cookie";
+
+/// The one name that counts in a request over TLS, or not, to a server at this path.
+///
+/// Below a base path it is the plain one: with the prefix the cookie would have to be for the whole host, and so be sent to
+/// whatever else there is on it.
+pub(crate) fn name(secure: bool, base: &BasePath) -> &'static str {
+    if secure && base.as_str().is_empty() { OWN } else { PLAIN }
+}
 
 /// What a cookie says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +56,15 @@ impl Claim {
         parts.next().is_none().then_some(Self { account, sid, until })
     }
 
-    /// The first of these cookies that this server wrote: what somebody else put beside it does not hide it.
-    pub(crate) fn among<'a>(fields: impl Iterator<Item = &'a str>, keys: &TicketKeys, now: u64) -> Option<Self> {
+    /// The first of these cookies by that name that this server wrote: what somebody else put beside it does not hide it.
+    pub(crate) fn among<'a>(
+        name: &str,
+        fields: impl Iterator<Item = &'a str>,
+        keys: &TicketKeys,
+        now: u64,
+    ) -> Option<Self> {
         let pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let mut values = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
+        let mut values = pairs.filter(|(one, _)| *one == name).map(|(_, value)| value);
         values.by_ref().take(8).find_map(|value| Self::open(value, keys, now))
     }
 }
@@ -65,7 +84,15 @@ mod tests {
         for bad in ["", ".", "a.s.100", &value.replace("a.", "b."), &value.replace(".100.", ".999."), &value[1..]] {
             assert_eq!(Claim::open(bad, &key, 0), None, "{bad}");
         }
-        let fields = [format!("lang=ko; {COOKIE}=x; a"), format!("{COOKIE}=y;{COOKIE}={value}")];
-        assert_eq!(Claim::among(fields.iter().map(String::as_str), &key, 0), Some(claim));
+        let fields = [format!("lang=ko; {PLAIN}=x; a"), format!("{PLAIN}=y;{PLAIN}={value}")];
+        let among = |name| Claim::among(name, fields.iter().map(String::as_str), &key, 0);
+        assert_eq!((among(PLAIN), among(OWN)), (Some(claim), None));
+    }
+
+    #[test]
+    fn the_prefix_is_there_where_a_browser_takes_it() {
+        let base: BasePath = "/chat".parse().unwrap();
+        assert_eq!([true, false].map(|secure| name(secure, &BasePath::default())), [OWN, PLAIN]);
+        assert_eq!([true, false].map(|secure| name(secure, &base)), [PLAIN, PLAIN]);
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::{
     Doors,
     book::SignIn,
-    cookie::{COOKIE, Claim, SECONDS},
+    cookie::{self, Claim, SECONDS},
     office::{self, Person},
 };
 use crate::{
@@ -132,7 +132,7 @@ pub(crate) async fn sign_in(
     match written.await {
         Ok(Ok(true)) => {
             let value = claim.seal(&doors.office.keys());
-            go(&asked, &to, &format!("{COOKIE}={value}; Max-Age={SECONDS}"))
+            go(&asked, &doors, &to, &format!("{value}; Max-Age={SECONDS}"))
         }
         Ok(Ok(false)) => again(StatusCode::FORBIDDEN, asked.say("sign_in_wrong", &[])),
         Ok(Err(error)) => {
@@ -170,7 +170,7 @@ pub(crate) async fn sign_out(
         }
         doors.sweep(&bridge);
     }
-    go(&asked, &format!("{}/sign-in", doors.base), &format!("{COOKIE}=; Max-Age=0"))
+    go(&asked, &doors, &format!("{}/sign-in", doors.base), "; Max-Age=0")
 }
 
 /// `POST /api/ticket`: a ticket for who signed in.
@@ -183,12 +183,13 @@ fn strange(asked: &Asked<'_>) -> HttpResponse {
     asked.problem(StatusCode::FORBIDDEN, &asked.say("cross_site_title", &[]), &asked.say("cross_site", &[]))
 }
 
-/// To this path, with this cookie.
-fn go(asked: &Asked<'_>, to: &str, cookie: &str) -> HttpResponse {
+/// To this path, with this in the cookie.
+fn go(asked: &Asked<'_>, doors: &Doors, to: &str, value: &str) -> HttpResponse {
+    let name = cookie::name(asked.secure, &doors.base);
     HttpResponse::SeeOther()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .insert_header((header::LOCATION, to))
-        .insert_header((header::SET_COOKIE, format!("{cookie}{}", asked.own_cookie())))
+        .insert_header((header::SET_COOKIE, format!("{name}={value}{}", asked.own_cookie())))
         .finish()
 }
 

@@ -48,6 +48,7 @@ use crate::{
     bridge::Bridge,
     headers::Framing,
     scriptless::is_from_here,
+    visitor::Visitor,
 };
 use accounts::Accounts;
 use attempts::Attempts;
@@ -121,7 +122,8 @@ impl Doors {
     fn person(&self, request: &HttpRequest) -> Option<(Person, CancellationToken)> {
         let fields = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
         let now = office::now();
-        let claim = Claim::among(fields, &self.office.keys(), now)?;
+        let secure = request.extensions().get::<Visitor>()?.secure;
+        let claim = Claim::among(cookie::name(secure, &self.base), fields, &self.office.keys(), now)?;
         // Locked first: who is let in by what the accounts said before is found by whoever sees that they say less.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let book = self.accounts.now();

@@ -23,6 +23,9 @@ use crate::{
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef0123456789a";
 pub(crate) const PASSWORD: &str = "마당은 넓고 달은 밝다";
 
+/// What a proxy on this machine says of a request that came over TLS.
+const TLS: (&str, &str) = ("X-Forwarded-Proto", "https");
+
 /// A house that only who signed in comes into.
 pub(crate) struct Closed {
     pub(crate) house: House,
@@ -45,13 +48,18 @@ pub(crate) fn front(folder: &Path, args: &[&str], input: &str) -> Output {
 
 impl Closed {
     pub(crate) fn open() -> Self {
+        Self::with(&[])
+    }
+
+    /// With flags for `front`.
+    pub(crate) fn with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key");
         service::secret::write_new(&key, KEY).unwrap();
         assert!(front(folder.path(), &["user", "add", "kim"], &format!("{PASSWORD}\n")).status.success());
         let (key, accounts) = (key.to_str().unwrap(), folder.path().join("accounts.json"));
         let ours = ["--same-port", "--ticket-key", key, "--accounts", accounts.to_str().unwrap()];
-        let house = House::with(&["--ticket-key", key, "--guests", "no"], &ours);
+        let house = House::with(&["--ticket-key", key, "--guests", "no"], &[&ours[..], flags].concat());
         Self { house, folder }
     }
 
@@ -268,8 +276,6 @@ async fn the_cookie_is_kept_from_scripts_and_other_sites() {
     let plain = closed.desk("kim", PASSWORD, &[]).await;
     let cookie = plain.header("set-cookie").to_owned();
     assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax") && cookie.contains("; Max-Age=2592000"), "{cookie}");
-    let secure = closed.desk("kim", PASSWORD, &[("X-Forwarded-Proto", "https")]).await;
-    assert!(secure.header("set-cookie").ends_with("; HttpOnly; SameSite=Lax; Secure"));
     let cookie = cookie.split(';').next().unwrap();
     // A page of this machine at another port is of the same site, so the browser sends the cookie with what it asks for.
     for (from, value) in [
@@ -289,6 +295,54 @@ async fn the_cookie_is_kept_from_scripts_and_other_sites() {
         }
     }
     assert_eq!(closed.ask("GET", "/api/rooms", cookie, "").await.status, 200);
+}
+
+/// A page of a sibling host, and whoever changes plain HTTP on its way, can have a browser send a cookie by any name but one
+/// with the prefix.
+#[tokio::test]
+async fn over_tls_only_the_cookie_counts_that_nobody_else_can_set() {
+    let closed = Closed::open();
+    let set = closed.desk("kim", PASSWORD, &[TLS]).await.header("set-cookie").to_owned();
+    assert!(set.starts_with("__Host-sign-in="), "{set}");
+    assert!(set.ends_with("; Max-Age=2592000; Path=/; HttpOnly; SameSite=Lax; Secure"), "no Domain: {set}");
+    let own = set.split(';').next().unwrap();
+    let plain = own.replace("__Host-", "");
+    let over_http = ("X-Forwarded-Proto", "http");
+    for (cookie, way, status) in [
+        (own, TLS, 200),
+        (&plain, TLS, 401),
+        (&own.to_lowercase(), TLS, 401),
+        (own, over_http, 401),
+        (&plain, over_http, 200),
+    ] {
+        let answer = closed.house.ask("GET", "/api/rooms", &[("Cookie", cookie), way], "").await;
+        assert_eq!(answer.status, status, "{cookie} {way:?}");
+    }
+    // Somebody else's sign-in beside one's own does not make one somebody else, and alone it is none.
+    assert!(front(closed.folder.path(), &["user", "add", "lee"], &format!("{PASSWORD}\n")).status.success());
+    let planted = closed.sign_in("lee").await;
+    let both = format!("{planted}; {own}");
+    for (cookie, is_kim) in [(both.as_str(), true), (&planted, false)] {
+        let desk = closed.house.ask("GET", "/sign-in", &[("Cookie", cookie), TLS], "").await;
+        assert!(desk.body.contains("kim") == is_kim && !desk.body.contains("lee"), "{cookie}: {}", desk.body);
+    }
+    let out = closed.house.ask("POST", "/sign-out", &[("Cookie", &both), TLS], "").await;
+    let set = out.header("set-cookie");
+    assert_eq!(set, "__Host-sign-in=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure");
+    assert_eq!(closed.house.ask("GET", "/api/rooms", &[("Cookie", own), TLS], "").await.status, 401);
+    assert_eq!(closed.ask("GET", "/api/rooms", &planted, "").await.status, 200, "it was kim who went");
+}
+
+/// A cookie with the prefix is for the whole host, and what else there is on it has no business with it.
+#[tokio::test]
+async fn below_a_base_path_the_cookie_is_for_that_path_alone() {
+    let closed = Closed::with(&["--base-path", "/chat"]);
+    let form = format!("name=kim&password={}&to=/chat/r/dev", http::escaped(PASSWORD));
+    let answer = closed.house.ask("POST", "/chat/sign-in", &[TLS], &form).await;
+    let set = answer.header("set-cookie");
+    assert!(set.starts_with("sign-in=") && set.ends_with("; Path=/chat; HttpOnly; SameSite=Lax; Secure"), "{answer:?}");
+    let cookie = set.split(';').next().unwrap();
+    assert_eq!(closed.house.ask("GET", "/chat/api/rooms", &[("Cookie", cookie), TLS], "").await.status, 200);
 }
 
 #[tokio::test]
