@@ -95,7 +95,7 @@ impl Class {
     }
 }
 
-/// What keeps browsers from taking too much. Each has the name of its flag.
+/// What keeps browsers from taking too much. Each has the name of its flag; those of signing in have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// `--readers`.
@@ -112,10 +112,17 @@ pub enum Limit {
     ReadersPerAddress,
     /// `--questions-per-second-per-address`.
     QuestionsPerSecondPerAddress,
+    /// Tries to sign in to one account.
+    SignInsPerAccount,
+    /// Tries to sign in from one network.
+    SignInsPerNetwork,
+    /// Passwords that are looked at at once.
+    Passwords,
 }
 
 words! { Limit: Readers = "readers" Rooms = "rooms" Sessions = "sessions" Posts = "posts" Relays = "relays"
-ReadersPerAddress = "readers_per_address" QuestionsPerSecondPerAddress = "questions_per_second_per_address" }
+ReadersPerAddress = "readers_per_address" QuestionsPerSecondPerAddress = "questions_per_second_per_address"
+SignInsPerAccount = "sign_ins_per_account" SignInsPerNetwork = "sign_ins_per_network" Passwords = "passwords" }
 
 /// How it went to reach the chat server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::metrics::Limit;
+
 /// What is counted is forgotten after this, all at once.
 const WINDOW: Duration = Duration::from_secs(5 * 60);
 
@@ -32,6 +34,13 @@ const ROWS: usize = 4;
 /// most, that is one newcomer in 2,500; with one row it would be one in seven.
 const SLOTS: usize = 1 << 16;
 
+/// Why somebody may not try now, and how long they wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooOften {
+    pub(crate) limit: Limit,
+    pub(crate) wait: Duration,
+}
+
 /// Who tried, and how often.
 pub(crate) struct Attempts {
     /// When the window began.
@@ -49,8 +58,8 @@ impl Attempts {
     /// Counts a try. One that is refused counts nowhere.
     ///
     /// # Errors
-    /// How long to wait, when there were too many.
-    pub(crate) fn take(&mut self, address: IpAddr, account: &str, now: Instant) -> Result<(), Duration> {
+    /// Which were too many, and how long to wait.
+    pub(crate) fn take(&mut self, address: IpAddr, account: &str, now: Instant) -> Result<(), TooOften> {
         let over = self.since.map(|since| since + WINDOW).filter(|over| *over > now);
         if over.is_none() {
             self.since = Some(now);
@@ -59,8 +68,14 @@ impl Attempts {
         }
         let (account, networks) = (account.to_lowercase(), networks(address));
         let mut from = self.networks.iter().zip(&networks);
-        if self.accounts.are_over(&account) || from.any(|(tries, network)| tries.are_over(network)) {
-            return Err(over.map_or(WINDOW, |over| over.saturating_duration_since(now)));
+        let limit = if self.accounts.are_over(&account) {
+            Some(Limit::SignInsPerAccount)
+        } else {
+            from.any(|(tries, network)| tries.are_over(network)).then_some(Limit::SignInsPerNetwork)
+        };
+        if let Some(limit) = limit {
+            let wait = over.map_or(WINDOW, |over| over.saturating_duration_since(now));
+            return Err(TooOften { limit, wait });
         }
         self.accounts.add(&account);
         self.networks.iter_mut().zip(&networks).for_each(|(tries, network)| tries.add(network));
@@ -156,7 +171,8 @@ mod tests {
             assert_eq!(attempts.take(from(n.into()), "Kim", now), Ok(()));
         }
         let later = now + Duration::from_secs(60);
-        assert_eq!(attempts.take(from(99), "kIM", later), Err(WINDOW - Duration::from_secs(60)));
+        let too_often = TooOften { limit: Limit::SignInsPerAccount, wait: WINDOW - Duration::from_secs(60) };
+        assert_eq!(attempts.take(from(99), "kIM", later), Err(too_often));
         assert_eq!(attempts.take(from(99), "lee", later), Ok(()));
         assert_eq!(attempts.take(from(99), "kim", now + WINDOW), Ok(()));
     }
@@ -190,7 +206,8 @@ mod tests {
                 assert_eq!(attempts.take(there(n), &n.to_string(), now), Ok(()));
             }
             for _ in 0..BY_ACCOUNT {
-                assert!(attempts.take(there(0), "another", now).is_err());
+                let refused = attempts.take(there(0), "another", now);
+                assert_eq!(refused, Err(TooOften { limit: Limit::SignInsPerNetwork, wait: WINDOW }));
             }
             // What was refused counts nowhere.
             assert_eq!(attempts.take(from(8), "another", now), Ok(()));

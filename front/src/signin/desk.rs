@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::{
     Doors,
+    attempts::TooOften,
     book::SignIn,
     cookie::{self, Claim, SECONDS},
     office::{self, Person},
@@ -22,6 +23,7 @@ use crate::{
     asked::{Asked, not_found, query, unguarded},
     base::BasePath,
     bridge::Bridge,
+    metrics::Limit,
     pages::Desk,
     scriptless::{fields, is_from_here},
 };
@@ -71,6 +73,7 @@ pub(crate) async fn sign_in(
     request: HttpRequest,
     payload: web::Payload,
     doors: Option<web::Data<Doors>>,
+    bridge: web::Data<Bridge>,
 ) -> HttpResponse {
     let Some(doors) = doors else { return not_found(request).await };
     let Some(asked) = Asked::of(&request) else { return unguarded() };
@@ -92,7 +95,8 @@ pub(crate) async fn sign_in(
     let known = Name::parse(&name).ok();
     let shown = known.as_ref().map_or("", Name::as_str);
     let waits = doors.attempts(|attempts| attempts.take(asked.address, shown, Instant::now()));
-    if let Err(wait) = waits {
+    if let Err(TooOften { limit, wait }) = waits {
+        bridge.metrics().hit(limit);
         let minutes = wait.as_secs().div_ceil(60).max(1);
         let mut answer =
             again(StatusCode::TOO_MANY_REQUESTS, asked.say("sign_in_too_often", &[("n", &minutes.to_string())]));
@@ -105,6 +109,7 @@ pub(crate) async fn sign_in(
     let right = match doors.looker.look(password, kept.clone()).await {
         Some(right) => right,
         None => {
+            bridge.metrics().hit(Limit::Passwords);
             let mut answer = again(StatusCode::SERVICE_UNAVAILABLE, asked.say("sign_in_busy", &[]));
             answer.headers_mut().insert(header::RETRY_AFTER, 5.into());
             return answer;

@@ -12,9 +12,9 @@ use crate::{
     person::Person,
 };
 
-const OPS: [&str; 2] = ["--ops", "127.0.0.1:0"];
+pub(crate) const OPS: [&str; 2] = ["--ops", "127.0.0.1:0"];
 
-async fn scrape(house: &House) -> Scrape {
+pub(crate) async fn scrape(house: &House) -> Scrape {
     let answer = http::ask(&house.front_ops(), "GET", "/metrics", &[], b"").await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
