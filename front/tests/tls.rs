@@ -110,3 +110,21 @@ async fn a_server_without_its_certificate_is_none() {
     let error = format!("{:#}", Server::new(config).err().unwrap());
     assert!(error.contains("no TLS: cannot read /nowhere/cert.pem"), "{error}");
 }
+
+#[tokio::test]
+async fn a_handshake_that_does_not_end_is_given_up() {
+    let server = TestServer::start();
+    // One says nothing, and one the beginning of what a client says first.
+    let mut streams = Vec::new();
+    for said in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        streams.push(stream);
+    }
+    for mut stream in streams {
+        let mut answer = Vec::new();
+        _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("it ends");
+        assert!(!answer.starts_with(b"HTTP"), "nobody is answered in the clear");
+    }
+    assert!(server.get("/").await.starts_with("HTTP/1.1 200 "), "others are served");
+}

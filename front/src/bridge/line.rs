@@ -29,7 +29,7 @@ use crate::dial::Back;
 /// Questions that back has not answered; it reads no more of a connection with so many.
 pub(crate) const UNANSWERED: usize = 32;
 
-/// Questions that wait for their turn beyond that. Whoever comes then is told so at once.
+/// Questions that were not answered yet, those that wait for their turn too. Whoever comes then is told so at once.
 const WAITING: usize = 512;
 
 /// Time for an answer, waiting included.

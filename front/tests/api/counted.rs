@@ -1,4 +1,7 @@
-//! Each limit of this server that is counted is met by somebody, and counted by its word; three more in `ops`.
+//! Each limit of this server that is counted is met by somebody, and counted by its word; three more in `ops`. The operator's
+//! table of limits ([SECURITY.md](../../../docs/SECURITY.md)) is checked against this program.
+
+use std::{collections::BTreeSet, path::Path};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio_tungstenite::connect_async;
@@ -66,4 +69,43 @@ async fn who_waits_too_long_for_their_password_to_be_looked_at() {
     let first = tries.next().await.unwrap();
     assert_eq!((first.status, first.header("retry-after")), (503, "5"), "{first:?}");
     assert_eq!(hits(&closed.house, "passwords").await, 1.0);
+}
+
+/// Rows of front's table of limits: the flags, the metric's word, and the tests.
+fn table() -> Vec<[Vec<String>; 3]> {
+    let text = include_str!("../../../docs/SECURITY.md");
+    let (_, table) = text.split_once("### Of `front`\n").unwrap();
+    let (_, table) = table.split_once("| limit | flag | metric | test |\n").unwrap();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let words = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        let [flags, metric, tests] = [words(cells[2]), words(cells[3]), words(cells[4])];
+        assert!(metric.len() <= 1 && !tests.is_empty(), "{row}");
+        // A limit that is counted goes by its flag.
+        let named = flags.iter().map(|flag| flag.trim_start_matches('-').replace('-', "_"));
+        assert!(metric.is_empty() || flags.is_empty() || named.eq(metric.iter().cloned()), "{row}");
+        [flags, metric, tests]
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn every_limit_is_in_the_table_with_tests_that_exist() {
+    let seen = scrape(&House::with(&[], &OPS)).await;
+    let rows = table();
+    let told: BTreeSet<String> = rows.iter().flat_map(|[_, metric, _]| metric.clone()).collect();
+    assert_eq!(told, seen.labels("madang_front_limits_hit_total", "limit"));
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_front")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    for flag in rows.iter().flat_map(|[flags, ..]| flags) {
+        assert!(help.contains(&format!("{flag} <")), "there is no {flag}");
+    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for test in rows.iter().flat_map(|[.., tests]| tests) {
+        let (file, name) = test.split_once(':').unwrap_or_else(|| panic!("{test} is no file:test"));
+        let file = [format!("front/tests/api/{file}"), file.to_owned()].map(|file| here.join(file));
+        let text = file.iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_else(|| panic!("{test}"));
+        assert!(text.contains(&format!("fn {name}(")), "there is no {test}");
+    }
 }

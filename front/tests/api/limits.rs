@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use serde_json::json;
 use socket2::SockRef;
 use tokio::{
@@ -292,4 +292,60 @@ async fn one_address_asks_back_at_its_rate() {
     for there in ["2001:db8:0:1::1", "127.0.0.1"] {
         assert_eq!(house.ask("GET", "/api/rooms", &[("X-Forwarded-For", there)], "").await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn questions_wait_in_a_number_while_back_does_not_answer() {
+    let house = House::open();
+    let path = "/api/rooms/dev/users";
+    assert_eq!(house.get(path).await.status, 200);
+    house.hold_back(true);
+    let mut asked: FuturesUnordered<_> = (0..600).map(|_| house.get(path)).collect();
+    let begun = Instant::now();
+    let refused = asked.next().await.unwrap();
+    assert_eq!(refused.problem(), (503, "overloaded".to_owned()));
+    assert!(refused.body.contains("too many questions wait"), "{refused:?}");
+    assert!(!refused.header("retry-after").is_empty() && begun.elapsed() < Duration::from_secs(9), "at once");
+    house.hold_back(false);
+    // The others had waited for it.
+    let answered = asked.filter(|answer| std::future::ready(answer.status == 200)).count().await;
+    assert!((32..600).contains(&answered), "{answered}");
+}
+
+#[tokio::test]
+async fn heads_that_do_not_end_or_are_too_long_are_given_up() {
+    let house = House::open();
+    let begin = async |head: &str| {
+        let mut stream = TcpStream::connect(&house.front_address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let answer = async |stream: &mut TcpStream| {
+        let mut bytes = Vec::new();
+        // It may be reset, because not all of it was read.
+        _ = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut bytes)).await.expect("it ends");
+        String::from_utf8(bytes).unwrap()
+    };
+    let mut still: Vec<TcpStream> = Vec::new();
+    for _ in 0..100 {
+        still.push(begin("GET / HTTP/1.1\r\nHost: local").await);
+    }
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(200));
+    assert!(answer(&mut begin(&many).await).await.starts_with("HTTP/1.1 4"));
+    let mut long = begin("GET / HTTP/1.1\r\nHost: localhost\r\nX: ").await;
+    let written = async { while long.write_all(&[b'x'; 8192]).await.is_ok() {} };
+    tokio::time::timeout(DEADLINE, written).await.expect("it is not read for ever");
+    // Meanwhile others are served.
+    assert_eq!(house.get("/").await.status, 200);
+    for stream in &mut still {
+        assert!(answer(stream).await.starts_with("HTTP/1.1 408 "));
+    }
+    // One that comes a byte at a time ends as well.
+    let mut slow = begin("GET / HTTP/1.1\r\nX: ").await;
+    let dripped = async {
+        while slow.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, dripped).await.expect("it is not waited for for ever");
 }
