@@ -14,6 +14,7 @@ mod machine;
 mod names;
 mod ops;
 mod options;
+mod pair;
 mod peer;
 mod peers;
 mod poller;

@@ -5,7 +5,6 @@ mod attack;
 mod report;
 
 use std::{
-    net::SocketAddr,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
@@ -19,12 +18,10 @@ use crate::{
     crowd::Crowd,
     load::{self, DRAIN},
     machine,
-    ops::metric,
     options::Alone,
+    pair::{self, Pair},
     peer::Place,
-    say,
-    server::{self, Server},
-    site::Site,
+    say, server,
     stats::{Histogram, typical},
 };
 use attack::Door;
@@ -71,39 +68,27 @@ struct Seen {
     kernel: u64,
 }
 
-/// Both programs, and where they say how they are.
+/// What is attacked.
 struct Yard {
-    site: Site,
-    ops: SocketAddr,
-    front_ops: SocketAddr,
+    both: Pair,
 }
 
 impl Yard {
-    fn open(options: &DeafOptions, place: &Place) -> anyhow::Result<Self> {
-        let ops = || Ok::<_, anyhow::Error>(SocketAddr::from(([127, 0, 0, 1], server::free_port()?)));
-        let (ops, front_ops) = (ops()?, ops()?);
-        let mut flags = vec!["--sends-per-second=0".to_owned(), format!("--ops={ops}")];
-        flags.extend_from_slice(&options.alone.back_flag);
-        let server = Server::back(&flags, place)?;
-        let front = Some(Server::front(&server, &[format!("--ops={front_ops}")], place)?);
-        Ok(Self { site: Site { server, front }, ops, front_ops })
-    }
-
     fn memory(&self) -> u64 {
-        self.site.server.memory() + self.site.front.as_ref().map_or(0, Server::memory)
+        self.both.back.memory() + self.both.front.memory()
     }
 
     /// Connections that are read by this door, those who hear included where they come in by it.
     fn inside(&self, door: Door) -> anyhow::Result<f64> {
         match door {
-            Door::Events => metric(self.front_ops, "madang_front_open{what=\"events\"}"),
-            Door::Socket | Door::Plain | Door::Relay => metric(self.ops, "madang_back_members"),
+            Door::Events => self.both.of_front("madang_front_open{what=\"events\"}"),
+            Door::Socket | Door::Plain | Door::Relay => self.both.of_back("madang_back_members"),
         }
     }
 
     /// Those who were cut off because they read nothing.
     fn cut(&self) -> anyhow::Result<f64> {
-        metric(self.ops, "madang_back_closes_total{code=\"slow\",by=\"server\"}")
+        self.both.of_back("madang_back_closes_total{code=\"slow\",by=\"server\"}")
     }
 }
 
@@ -118,16 +103,15 @@ pub fn run(options: &DeafOptions) -> anyhow::Result<bool> {
     if descriptors < needed {
         bail!("{} deaf need {needed} descriptors, and {descriptors} are allowed (ulimit -Hn)", options.deaf);
     }
-    let place = Place::pinned(&options.alone.programs, &options.alone.results)?;
-    std::fs::create_dir_all(&options.alone.results)?;
+    let place = pair::place(&options.alone)?;
     let doors = if options.only.is_empty() { Door::ALL.to_vec() } else { options.only.clone() };
     let rows: Vec<Row> = doors.into_iter().map(|door| measure(door, options, &place)).collect::<Result<_, _>>()?;
     report::print(options, &rows)
 }
 
 fn measure(door: Door, options: &DeafOptions, place: &Place) -> anyhow::Result<Row> {
-    let yard = Yard::open(options, place)?;
-    let server = &yard.site.server;
+    let yard = Yard { both: Pair::open(&options.alone, place)? };
+    let server = &yard.both.back;
     let mut crowd = Crowd::new(server.dialect(), server.address())?;
     crowd.gather(options.hearing, 1, |_| Buffer::Usual)?;
     crowd.settle()?;
@@ -179,7 +163,7 @@ fn while_deaf(
     came: &AtomicU64,
     talk: &mut impl FnMut() -> anyhow::Result<(Seen, Vec<Histogram>)>,
 ) -> anyhow::Result<(Seen, Vec<Histogram>)> {
-    let address = if door.is_fronts() { yard.site.door() } else { &yard.site.server }.address();
+    let address = if door.is_fronts() { &yard.both.front } else { &yard.both.back }.address();
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let attack = scope.spawn(|| attack::keep(door, address, options.deaf, STAY, &over, came));

@@ -5,7 +5,6 @@ mod door;
 
 use std::{
     io::Write as _,
-    net::SocketAddr,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
@@ -19,11 +18,9 @@ use crate::{
     crowd::Crowd,
     load::{self, DRAIN},
     machine,
-    ops::metric,
     options::Alone,
-    peer::Place,
+    pair::{self, Pair},
     say,
-    server::{self, Server},
     stats::{Histogram, typical},
 };
 use door::{Door, Namer, Said};
@@ -56,11 +53,9 @@ pub struct NamesOptions {
     pub alone: Alone,
 }
 
-/// Both programs, and where they say how they are.
+/// What is attacked.
 struct House {
-    back: Server,
-    front: Server,
-    ops: [SocketAddr; 2],
+    both: Pair,
 }
 
 /// How they are.
@@ -74,28 +69,17 @@ struct State {
 }
 
 impl House {
-    fn open(options: &NamesOptions, place: &Place) -> anyhow::Result<Self> {
-        let ops = || Ok::<_, anyhow::Error>(SocketAddr::from(([127, 0, 0, 1], server::free_port()?)));
-        let ops = [ops()?, ops()?];
-        // Who attacks from many addresses has no limits by address; the attacker's sessions have none here.
-        let mut flags = vec!["--sends-per-second=0".to_owned(), format!("--ops={}", ops[0])];
-        flags.extend_from_slice(&options.alone.back_flag);
-        let back = Server::back(&flags, place)?;
-        let front = Server::front(&back, &[format!("--ops={}", ops[1])], place)?;
-        Ok(Self { back, front, ops })
-    }
-
     fn rooms(&self) -> anyhow::Result<f64> {
-        metric(self.ops[0], "madang_back_rooms")
+        self.both.of_back("madang_back_rooms")
     }
 
     fn state(&self) -> anyhow::Result<State> {
         Ok(State {
-            back: self.back.memory(),
-            front: self.front.memory(),
-            files: metric(self.ops[0], "madang_back_database_bytes")? as u64,
+            back: self.both.back.memory(),
+            front: self.both.front.memory(),
+            files: self.both.of_back("madang_back_database_bytes")? as u64,
             rooms: self.rooms()?,
-            descriptors: [self.back.descriptors(), self.front.descriptors()],
+            descriptors: [self.both.back.descriptors(), self.both.front.descriptors()],
         })
     }
 }
@@ -117,10 +101,9 @@ struct Row {
 /// When somebody was not answered, or the others missed something.
 pub fn run(options: &NamesOptions) -> anyhow::Result<bool> {
     machine::raise_descriptor_limit();
-    let place = Place::pinned(&options.alone.programs, &options.alone.results)?;
-    std::fs::create_dir_all(&options.alone.results)?;
-    let house = House::open(options, &place)?;
-    let mut crowd = Crowd::new(house.back.dialect(), house.back.address())?;
+    let place = pair::place(&options.alone)?;
+    let house = House { both: Pair::open(&options.alone, &place)? };
+    let mut crowd = Crowd::new(house.both.back.dialect(), house.both.back.address())?;
     crowd.gather(OTHERS, 1, |_| Buffer::Usual)?;
     crowd.settle()?;
     let mut quiet = Vec::new();
@@ -135,7 +118,7 @@ pub fn run(options: &NamesOptions) -> anyhow::Result<bool> {
             rows.push(lap_of(lap, door, options.names * share / 2_000, &next, &house, &mut crowd)?);
         }
         let deadline = Instant::now() + FORGOTTEN;
-        while house.rooms()? > rooms || metric(house.ops[1], "madang_front_open{what=\"room\"}")? > 0.0 {
+        while house.rooms()? > rooms || house.both.of_front("madang_front_open{what=\"room\"}")? > 0.0 {
             if Instant::now() > deadline {
                 bail!(
                     "{} rooms are still in memory, {} s after the last was named",
@@ -168,7 +151,7 @@ fn lap_of(
     house: &House,
     crowd: &mut Crowd,
 ) -> anyhow::Result<Row> {
-    let address = if door.is_fronts() { &house.front } else { &house.back }.address();
+    let address = if door.is_fronts() { &house.both.front } else { &house.both.back }.address();
     let end = next.load(Relaxed) + count;
     let began = Instant::now();
     let name = || {
