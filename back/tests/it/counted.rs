@@ -115,6 +115,36 @@ async fn who_has_more_under_way_than_is_answered() {
     kim.find(|said| said["type"] == "ok" && said["id"] == "39").await;
 }
 
+/// A search in memory looks at the clock after each thousand messages: a server that stood still in the middle of one finds
+/// that it took too long, however fast it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_searches_for_longer_than_a_search_may_take() {
+    let unlimited = ["--sends-per-second", "0", "--requests-per-second", "0"];
+    let back = Back::start(&[&["--ops", "127.0.0.1:0", "--history", "memory"], &unlimited[..]].concat());
+    let mut kim = Client::in_room(back.address, "kim", "dev").await;
+    let text = "x ".repeat(4_000);
+    for id in 0..4_000 {
+        kim.ask(json!({"type": "send", "id": id.to_string(), "text": text})).await;
+    }
+    let begun = Instant::now();
+    for tried in 0_u64.. {
+        kim.send(json!({"type": "search", "id": format!("s{tried}"), "room": "dev", "text": "absent"})).await;
+        // Where the middle of it is depends on the machine.
+        tokio::time::sleep(Duration::from_millis(10 * tried)).await;
+        back.signal("STOP");
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        back.signal("CONT");
+        let answer = kim.find(|said| said["id"] == format!("s{tried}")).await;
+        if answer["type"] == "error" {
+            assert_eq!(answer["code"], "overloaded", "{answer}");
+            break;
+        }
+        assert!(begun.elapsed() < DEADLINE, "no search takes too long");
+    }
+    let seen = scrape(back.ops.unwrap()).await;
+    assert_eq!(seen.value("madang_back_limits_hit_total", &[("limit", "search_time")]), 1.0);
+}
+
 /// Rows of the table of limits: the metric's word, and the tests.
 fn table() -> Vec<(String, Vec<String>)> {
     let text = include_str!("../../../docs/SECURITY.md");
