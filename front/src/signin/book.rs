@@ -68,10 +68,12 @@ pub(crate) struct SignIn {
 }
 
 impl Book {
-    /// The account of this name; capital letters make no other one.
+    /// The account of this name; capital letters make no other one. All are looked at, also behind the one that is found:
+    /// with thousands, the time would tell a name that is there from one that is not.
     pub(crate) fn named(&self, name: &Name) -> Option<&Account> {
         let wanted = name.as_str().to_lowercase();
-        self.accounts.iter().find(|account| account.name.as_str().to_lowercase() == wanted)
+        let is_it = |account: &&Account| account.name.as_str().to_lowercase() == wanted;
+        self.accounts.iter().filter(is_it).fold(None, |_, found| Some(found))
     }
 
     /// The account of this sign-in, where it is not over.
