@@ -57,13 +57,16 @@ impl Claim {
     }
 
     /// The first of these cookies by that name that this server wrote: what somebody else put beside it does not hide it.
+    /// One that is not ASCII is not looked at: a blank of Unicode before a name is none of it to a browser, which looks for
+    /// the prefix at its beginning.
     pub(crate) fn among<'a>(
         name: &str,
-        fields: impl Iterator<Item = &'a str>,
+        fields: impl Iterator<Item = &'a [u8]>,
         keys: &TicketKeys,
         now: u64,
     ) -> Option<Self> {
-        let pairs = fields.flat_map(|field| field.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        let pairs = fields.flat_map(|field| field.split(|byte| *byte == b';')).filter(|pair| pair.is_ascii());
+        let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='));
         let mut values = pairs.filter(|(one, _)| *one == name).map(|(_, value)| value);
         values.by_ref().take(8).find_map(|value| Self::open(value, keys, now))
     }
@@ -85,8 +88,13 @@ mod tests {
             assert_eq!(Claim::open(bad, &key, 0), None, "{bad}");
         }
         let fields = [format!("lang=ko; {PLAIN}=x; a"), format!("{PLAIN}=y;{PLAIN}={value}")];
-        let among = |name| Claim::among(name, fields.iter().map(String::as_str), &key, 0);
-        assert_eq!((among(PLAIN), among(OWN)), (Some(claim), None));
+        let among = |name| Claim::among(name, fields.iter().map(String::as_bytes), &key, 0);
+        assert_eq!((among(PLAIN), among(OWN)), (Some(claim.clone()), None));
+        // What is no text, and a name that only looks like it.
+        let planted = [&b"x=\xff; y=\xc3\xa9; "[..], OWN.as_bytes(), b"=", value.as_bytes()].concat();
+        let blank = format!("\u{2000}{OWN}={value}");
+        let among = |field| Claim::among(OWN, [field].into_iter(), &key, 0);
+        assert_eq!((among(&planted), among(blank.as_bytes())), (Some(claim), None));
     }
 
     #[test]

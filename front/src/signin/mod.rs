@@ -120,7 +120,7 @@ impl Doors {
 
     /// Who asks, if they signed in, and what is cancelled when that is over.
     fn person(&self, request: &HttpRequest) -> Option<(Person, CancellationToken)> {
-        let fields = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+        let fields = request.headers().get_all(header::COOKIE).map(|value| value.as_bytes());
         let now = office::now();
         let secure = request.extensions().get::<Visitor>()?.secure;
         let claim = Claim::among(cookie::name(secure, &self.base), fields, &self.office.keys(), now)?;
