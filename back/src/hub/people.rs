@@ -170,9 +170,7 @@ impl People {
         for outlet in &outlets {
             match error {
                 Some(error) => {
-                    if outlet.speaks_chat() {
-                        outlet.say(&ServerMessage::Error(Box::new(error.clone())));
-                    }
+                    outlet.say(&ServerMessage::Error(Box::new(error.clone())));
                     outlet.dismiss(&farewell);
                 }
                 // They are back in a moment: nobody need see them leave.
@@ -184,7 +182,7 @@ impl People {
 
     /// Tells somebody on all their connections; says how many there were.
     pub fn tell(&self, user: &UserId, message: &ServerMessage) -> usize {
-        let outlets = self.those(|one| one.user.as_ref() == Some(user) && one.outlet.speaks_chat());
+        let outlets = self.those(|one| one.user.as_ref() == Some(user));
         outlets.iter().for_each(|outlet| outlet.say(message));
         outlets.len()
     }

@@ -32,7 +32,7 @@ use crate::{frame, metrics::Metrics};
 pub struct Outlet {
     metrics: Arc<Metrics>,
     connection: u64,
-    /// Whether this client reads chat, and so is told `bye` before Close.
+    /// Whether this client reads chat: whoever is echoed is told nothing but a code.
     speaks_chat: bool,
     /// Whether its person may be here by other connections too.
     is_one_of_several: AtomicBool,
@@ -51,11 +51,6 @@ impl Outlet {
     /// This connection's number.
     pub fn connection(&self) -> u64 {
         self.connection
-    }
-
-    /// Whether this client reads chat: whoever is echoed is told nothing but a code.
-    pub fn speaks_chat(&self) -> bool {
-        self.speaks_chat
     }
 
     /// Notes that its person may be here by other connections too, before it is in any room.
@@ -96,8 +91,11 @@ impl Outlet {
         }
     }
 
-    /// Queues a message for this client alone.
+    /// Queues a message for this client alone, if it reads chat.
     pub fn say(&self, message: &ServerMessage) {
+        if !self.speaks_chat {
+            return;
+        }
         self.metrics.said(message);
         self.push(frame::message(message));
     }
