@@ -10,7 +10,6 @@ mod arrivals;
 pub mod config;
 mod connection;
 mod conversation;
-mod descriptors;
 pub mod door;
 mod frame;
 pub mod handshake;
@@ -38,6 +37,5 @@ mod spare;
 mod tls;
 
 pub use access::Access;
-pub use descriptors::raise_descriptor_limit;
 pub use listener::listen;
 pub use server::{BuildError, Server};

@@ -17,9 +17,9 @@ use back::{
     },
     identity, listen,
     moderation::{Known, hash_of},
-    ops, raise_descriptor_limit,
+    ops,
 };
-use service::{exposure, log, settings::Standing, signals, supervisor};
+use service::{descriptors, exposure, log, settings::Standing, signals, supervisor};
 use shared::Name;
 use tokio_util::sync::CancellationToken;
 
@@ -136,7 +136,7 @@ fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
 
 async fn run(config: Config, standing: Standing) -> anyhow::Result<()> {
     log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
-    raise_descriptor_limit();
+    descriptors::raise_limit();
     let (address, patience, place) = (config.listen, config.patience, config.ops);
     let server = Server::build(config).map_err(sentence)?;
     let listener = listen(address, &patience).with_context(|| {

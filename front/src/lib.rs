@@ -48,6 +48,7 @@ use ops::Ops;
 use pages::Pages;
 use relay::Relay;
 use service::{
+    descriptors,
     kept::Again,
     live::Live,
     tls::{Certificate, Files, LOOK_EVERY},
@@ -115,7 +116,7 @@ impl Server {
         let back = Back::new(config.back, config.back_ca.as_deref())?.with(office.clone());
         let relay = config.same_port.then(|| {
             let limit = config.relays.map(|relays| if relays == 0 { usize::MAX } else { relays });
-            let limit = limit.unwrap_or_else(|| config::relays_for(descriptors()));
+            let limit = limit.unwrap_or_else(|| config::relays_for(descriptors::raise_limit()));
             web::Data::new(Relay::new(back.clone(), config.base_path.clone(), limit))
         });
         let gate = web::Data::new(Gate {
@@ -258,17 +259,4 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
-}
-
-/// How many descriptors this process may have open, raised as far as it goes without privileges.
-fn descriptors() -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
-        Ok(()) => limit.maximum.unwrap_or(u64::MAX),
-        Err(error) => {
-            tracing::warn!(%error, "cannot raise the limit of open descriptors");
-            limit.current.unwrap_or(u64::MAX)
-        }
-    }
 }

@@ -120,7 +120,7 @@ fn read(arguments: Vec<String>) -> anyhow::Result<Bench> {
 
 fn run(bench: &Bench) -> anyhow::Result<()> {
     // Each client of a restart is a descriptor here, and one in the server.
-    back::raise_descriptor_limit();
+    service::descriptors::raise_limit();
     fs::create_dir_all(&bench.dir)?;
     let mut report = format!("{}\n", machine::head(&bench.dir)?);
     say(report.trim());

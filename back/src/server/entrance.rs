@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use service::tls::Certificate;
+use service::{descriptors, tls::Certificate};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -11,7 +11,6 @@ use crate::{
     arrivals::Arrivals,
     config::{self, Config},
     conversation::Yard,
-    descriptors,
     door::Door,
     heartbeat::Patience,
     hub::Hub,

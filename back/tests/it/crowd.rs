@@ -22,7 +22,7 @@ const MESSAGES: u64 = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_clients_and_one_is_deaf() {
-    back::raise_descriptor_limit();
+    service::descriptors::raise_limit();
     // On a busy machine this takes longer than somebody who reads no ping counts as alive.
     let back = Back::start(&["--sends-per-second", "0", "--stall-timeout", "0", "--dead-after", "0"]);
     let mut sender = Client::in_room(back.address, "sender", "dev").await;

@@ -3,6 +3,7 @@
 //! depend on this.
 
 pub mod bucket;
+pub mod descriptors;
 pub mod drain;
 pub mod exposure;
 pub mod kept;
