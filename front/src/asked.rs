@@ -11,10 +11,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use shared::{Name, NameError, RoomName, Sight, UserId};
 
 use crate::{
+    accounts::{Person, file::Accounts},
     assets::{Assets, Folder},
     host::BackUrl,
     pages::{Pages, Reader},
-    signin::{office::Person, sight_of},
     theme::{self, Theme},
     visitor::Visitor,
     words::{self, Lang},
@@ -268,4 +268,13 @@ pub(crate) fn query(request: &HttpRequest, field: &str) -> Option<String> {
     })?;
     let spaced: Cow<'_, str> = if value.contains('+') { value.replace('+', " ").into() } else { value.into() };
     Some(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
+}
+
+/// The rooms that whoever asks may see. Where one signs in, who came past the doors unseen sees none.
+pub(crate) fn sight_of(request: &HttpRequest) -> Sight {
+    match request.extensions().get::<Person>() {
+        Some(person) => person.sight.clone(),
+        None if request.app_data::<web::Data<Accounts>>().is_some() => Sight::nothing(),
+        None => Sight::everything(),
+    }
 }

@@ -12,9 +12,9 @@ use tokio::{
 };
 
 use crate::{
+    accounts::{Person, office::Office},
     host::BackUrl,
     metrics::Metrics,
-    signin::office::{Office, Person},
 };
 
 /// Received bytes that the kernel keeps while nobody here reads, because a browser does not; it counts twice as many for

@@ -3,7 +3,10 @@
 
 use std::{fmt, net::Ipv6Addr, str::FromStr};
 
-use crate::{base::BasePath, relay};
+use crate::base::BasePath;
+
+/// The address, below the base path, at which this server passes on to the chat server.
+pub(crate) const SAME_PORT: &str = "/ws";
 
 /// Port of the chat server when nobody said otherwise.
 const BACK_PORT: u16 = 3000;
@@ -101,7 +104,7 @@ impl BackUrl {
 
     /// The page's own port, where this server passes connections on.
     pub fn relayed(secure: bool, host: &Host, base: &BasePath) -> Self {
-        Self { scheme: scheme(secure), host: host.clone(), path: format!("{base}{}", relay::AT) }
+        Self { scheme: scheme(secure), host: host.clone(), path: format!("{base}{}", SAME_PORT) }
     }
 
     /// The usual place as this server sees it: the same machine, port 3000.

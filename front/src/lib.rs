@@ -4,6 +4,7 @@
 
 mod about;
 mod access;
+mod accounts;
 mod api;
 mod asked;
 mod assets;
@@ -17,6 +18,7 @@ pub mod host;
 mod metrics;
 mod ops;
 mod pages;
+mod problem;
 mod relay;
 mod routes;
 mod scriptless;
@@ -40,6 +42,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 pub use access::Access;
+use accounts::office::Office;
 use assets::Assets;
 use bridge::{Bridge, BridgeLimits};
 pub use config::Config;
@@ -53,7 +56,7 @@ use service::{
     live::Live,
     tls::{Certificate, Files, LOOK_EVERY},
 };
-use signin::{Doors, office::Office};
+use signin::Doors;
 use visitor::Gate;
 
 /// Waiting connections that the kernel holds; Linux cuts it to `net.core.somaxconn`, 4,096 by default.
@@ -108,7 +111,7 @@ impl Server {
             config.assets.display()
         );
         let access = Access::new(&config);
-        let known = signin::open(config.ticket_key.as_deref(), config.accounts.as_deref())?;
+        let known = accounts::open(config.ticket_key.as_deref(), config.accounts.as_deref())?;
         let office = known.as_ref().map(|(office, _)| Arc::clone(office));
         let base = config.base_path.clone();
         let doors = known.map(|(office, accounts)| Doors::open(office, accounts, base)).transpose()?;
@@ -188,7 +191,7 @@ impl Server {
                 .app_data(state.assets.clone())
                 .app_data(bridge.clone())
                 .configure(|app| _ = relay.map(|relay| app.app_data(relay)))
-                .configure(|app| _ = doors.map(|doors| app.app_data(doors)))
+                .configure(|app| _ = doors.map(|doors| Doors::hang(doors, app)))
                 .service(
                     // Everything that has an address; what lies outside has none.
                     web::scope(state.pages.base().as_str())

@@ -10,6 +10,7 @@ use shared::{Name, NameError, RoomName, limits};
 use crate::{
     about,
     asked::{Asked, Readable, query, readable, reading, unguarded, wrong_method},
+    host::SAME_PORT,
     pages::{Field, Form},
     relay,
     scriptless::{self, Guest},
@@ -47,7 +48,7 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         .service(readable("/about").route(web::to(about::about)))
         .service(readable("/manifest.webmanifest").route(web::to(about::manifest)))
         // All of it, however it is asked: the chat server answers.
-        .service(web::resource([relay::AT.to_owned(), format!("{}/{{rest:.*}}", relay::AT)]).to(relay::relay));
+        .service(web::resource([SAME_PORT.to_owned(), format!("{SAME_PORT}/{{rest:.*}}")]).to(relay::relay));
 }
 
 /// The form, with the room that a link or a question mark names.

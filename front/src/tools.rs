@@ -6,8 +6,8 @@ use anyhow::Context;
 
 use crate::{
     Config,
+    accounts::{room_tool, tool},
     config::{RoomTool, Tool, UserTool},
-    signin::{room_tool, tool},
 };
 
 /// What came of it.

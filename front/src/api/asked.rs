@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use shared::{Address, ErrorBody, ErrorCode, Position, RoomName, SessionToken, limits};
 use tokio::time::timeout;
 
-use super::problem::Problem;
 use crate::{
-    asked::query,
-    signin::{office::Person, sight_of},
+    accounts::Person,
+    asked::{query, sight_of},
+    problem::Problem,
     visitor::{Gate, Visitor},
 };
 

@@ -9,8 +9,8 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use shared::{ErrorCode, Name, limits};
 
-use super::{asked, post::by_guest, problem::Problem};
-use crate::bridge::Bridge;
+use super::{asked, post::by_guest};
+use crate::{bridge::Bridge, problem::Problem};
 
 /// What Slack calls a payload, as far as it is understood here.
 #[derive(Deserialize)]

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use shared::{ErrorBody, ErrorCode, RoomName, UserId, limits};
 
-use super::{asked, messages::answer_with_page, problem::Problem};
+use super::{asked, messages::answer_with_page};
 use crate::{
-    asked::query,
+    asked::{query, sight_of},
     bridge::{Bridge, Page},
-    signin::sight_of,
+    problem::Problem,
 };
 
 /// `GET /api/rooms`.

@@ -9,10 +9,7 @@ use serde_json::{Map, Value};
 use shared::{Address, Epoch, ErrorBody, Gap, GapReason, Position, RoomName, limits};
 use tokio::time::{Instant, timeout_at};
 
-use super::{
-    asked::{self, After},
-    problem::Problem,
-};
+use super::asked::{self, After};
 use crate::{
     bridge::{
         Bridge, Page, Reading,
@@ -22,6 +19,7 @@ use crate::{
         told::{gap, unavailable},
     },
     metrics::Open,
+    problem::Problem,
 };
 
 /// Longest wait of a long poll, in seconds: less than the 30 s after which many a proxy gives up.

@@ -7,7 +7,6 @@ mod messages;
 mod openapi;
 mod origin;
 mod post;
-mod problem;
 mod sessions;
 mod streams;
 
@@ -22,8 +21,10 @@ use actix_web::{
 };
 use shared::{ErrorBody, ErrorCode};
 
-use crate::signin::{Doors, desk};
-pub(crate) use problem::Problem;
+use crate::{
+    problem::Problem,
+    signin::{Doors, desk},
+};
 
 /// Puts every part of the API at its address.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {

@@ -18,8 +18,7 @@ use shared::{
     origin::{self, AllowedOrigin, Passage, REFUSAL},
 };
 
-use super::problem::Problem;
-use crate::visitor::Visitor;
+use crate::{problem::Problem, visitor::Visitor};
 
 /// What to say to whoever asks for another server's name.
 const STRANGE_HOST: &str = "This server does not go by that name. Ask for its address, or let the operator name it with \

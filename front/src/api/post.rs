@@ -9,10 +9,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::{ClientMessage, ErrorBody, ErrorCode, MessageId, Name, NameError, RoomName, limits};
 
-use super::{asked, problem::Problem};
+use super::asked;
 use crate::{
     asked::query,
     bridge::{Bridge, Saying, new_id},
+    problem::Problem,
 };
 
 /// What somebody wants to say.

@@ -13,7 +13,7 @@ use serde_json::{Value, json, value::RawValue};
 use shared::{ClientMessage, CloseCode, ErrorBody, ErrorCode, UserId, limits, ticket::user_of_account};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{asked, problem::Problem, streams};
+use super::{asked, streams};
 use crate::{
     bridge::{
         Bridge,
@@ -21,6 +21,7 @@ use crate::{
         session::{self, End, Listener, Session, Taken, no_session},
     },
     metrics::Open,
+    problem::Problem,
 };
 
 /// Longest wait of a long poll, in seconds.

@@ -8,16 +8,14 @@ use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
 use shared::{Epoch, RoomName, ServerMessage, limits};
 
-use super::{
-    asked::{self, After},
-    problem::Problem,
-};
+use super::asked::{self, After};
 use crate::{
     bridge::{
         Bridge,
         reader::{Event, Reader, Start},
     },
     metrics::Open,
+    problem::Problem,
 };
 
 /// What a browser waits before it connects again, in milliseconds.

@@ -29,9 +29,9 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    accounts::Person,
     dial::Back,
     metrics::{Metrics, Seat},
-    signin::office::Person,
 };
 use departure::{Departure, Departures};
 pub(crate) use rooms::Reading;

@@ -15,7 +15,7 @@ use super::{
     told::{Told, error_of, overloaded},
     upstream::{self, Heard, Hearing, Speaking},
 };
-use crate::{dial::Back, signin::office::Person};
+use crate::{accounts::Person, dial::Back};
 
 /// How long is tried where back was lost before it answered.
 const PATIENCE: Duration = Duration::from_secs(8);

@@ -17,7 +17,7 @@ use service::{
 };
 use shared::{TrustedProxies, forwarded, origin::AllowedOrigin};
 
-use crate::{base::BasePath, bridge::BridgeLimits, host::BackUrl, signin};
+use crate::{accounts, base::BasePath, bridge::BridgeLimits, host::BackUrl};
 pub use tools::{RoomTool, Tool, UserTool};
 
 /// Serves the pages of Madang: the form, the rooms and their assets.
@@ -241,7 +241,7 @@ impl Config {
         log::check(&self.log).map_err(|error| format!("--log {}: {error}", self.log))?;
         let files = Files::of(self.tls_cert, self.tls_key);
         files.map(Certificate::open).transpose().map_err(|error| format!("no TLS: {error}"))?;
-        let known = signin::open(self.ticket_key.as_deref(), self.accounts.as_deref());
+        let known = accounts::open(self.ticket_key.as_deref(), self.accounts.as_deref());
         known.map(drop).map_err(|error| format!("{error:#}"))
     }
 }

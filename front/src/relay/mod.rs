@@ -28,14 +28,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     base::BasePath,
     dial::{Back, Duplex},
+    host::SAME_PORT,
     metrics::{Limit, Open},
     visitor::Visitor,
 };
 use head::{Answer, HEAD_BYTES};
 use stream::Stream;
-
-/// The address below the base path.
-pub(crate) const AT: &str = "/ws";
 
 /// Time in which the chat server is reached and answers: what it gives a client for the head.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -101,7 +99,7 @@ impl Relay {
     fn target(&self, request: &HttpRequest) -> String {
         let path = request.uri().path();
         // The router saw the same beginning, perhaps written with escapes.
-        let rest = path.strip_prefix(self.base.as_str()).and_then(|path| path.strip_prefix(AT)).unwrap_or(path);
+        let rest = path.strip_prefix(self.base.as_str()).and_then(|path| path.strip_prefix(SAME_PORT)).unwrap_or(path);
         let rest = if rest.is_empty() { "/" } else { rest };
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         format!("{}{rest}{query}", self.back.url().path())
@@ -121,7 +119,7 @@ impl Relay {
     }
 }
 
-/// Answers under [`AT`].
+/// Answers under [`SAME_PORT`].
 pub(crate) async fn relay(request: HttpRequest, browser: web::Payload) -> HttpResponse {
     let Some(relay) = request.app_data::<web::Data<Relay>>() else {
         return refuse(

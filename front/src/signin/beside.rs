@@ -6,8 +6,11 @@ use std::{sync::Arc, time::Duration};
 use actix_web::web;
 use shared::RoomName;
 
-use super::{Doors, book::Book, office};
-use crate::bridge::Bridge;
+use super::Doors;
+use crate::{
+    accounts::{self, book::Book},
+    bridge::Bridge,
+};
 
 /// How often is looked.
 const EVERY: Duration = Duration::from_secs(5 * 60);
@@ -44,7 +47,7 @@ pub(crate) fn watch(doors: web::Data<Doors>, bridge: &Arc<Bridge>) {
 /// Rooms that a stranger should not see: one that nobody has thought of, and some of members.
 fn kept(book: &Book) -> Vec<RoomName> {
     let mut rooms: Vec<RoomName> =
-        office::word().ok().and_then(|word| RoomName::parse(&word).ok()).into_iter().collect();
+        accounts::word().ok().and_then(|word| RoomName::parse(&word).ok()).into_iter().collect();
     for room in book.accounts.iter().flat_map(|account| &account.rooms) {
         let is_open = book.rooms.sight(&[]).is_ok_and(|open| open.covers(room));
         if rooms.len() <= ROOMS && !is_open && !rooms.contains(room) {
@@ -57,7 +60,7 @@ fn kept(book: &Book) -> Vec<RoomName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signin::book::tests::account;
+    use crate::accounts::book::tests::account;
 
     #[test]
     fn what_is_open_to_all_who_signed_in_may_be_open_to_strangers_too() {

@@ -14,12 +14,11 @@ use tokio::time::timeout;
 
 use super::{
     Doors,
-    attempts::TooOften,
-    book::SignIn,
+    attempts::{Attempts, TooOften},
     cookie::{self, Claim, SECONDS},
-    office::{self, Person},
 };
 use crate::{
+    accounts::{self, Person, book::SignIn},
     asked::{Asked, not_found, query, unguarded},
     base::BasePath,
     bridge::Bridge,
@@ -120,8 +119,8 @@ pub(crate) async fn sign_in(
         return again(StatusCode::FORBIDDEN, asked.say("sign_in_wrong", &[]));
     };
     doors.attempts(|attempts| attempts.right(shown));
-    let Ok(sid) = office::word() else { return unguarded() };
-    let now = office::now();
+    let Ok(sid) = accounts::word() else { return unguarded() };
+    let now = accounts::now();
     let claim = Claim { account: account.id.clone(), sid, until: now + SECONDS * 1_000 };
     let before = request.extensions().get::<Person>().cloned();
     let (writing, one) = (doors.clone(), SignIn { sid: claim.sid.clone(), until: claim.until });
@@ -199,7 +198,7 @@ fn go(asked: &Asked<'_>, doors: &Doors, to: &str, value: &str) -> HttpResponse {
 }
 
 impl Doors {
-    fn attempts<T>(&self, with: impl FnOnce(&mut super::Attempts) -> T) -> T {
+    fn attempts<T>(&self, with: impl FnOnce(&mut Attempts) -> T) -> T {
         with(&mut self.attempts.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }

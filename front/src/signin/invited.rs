@@ -2,12 +2,11 @@
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::StatusCode, web};
 
-use super::{
-    Doors,
-    book::Followed,
-    office::{self, Person},
+use super::Doors;
+use crate::{
+    accounts::{self, Person, book::Followed},
+    asked::{Asked, not_found, unguarded},
 };
-use crate::asked::{Asked, not_found, unguarded};
 
 /// What browsers say that look ahead at a link: nobody has opened it yet.
 const LOOKS_AHEAD: [&str; 3] = ["sec-purpose", "purpose", "x-moz"];
@@ -25,12 +24,12 @@ pub(crate) async fn follow(request: HttpRequest, doors: Option<web::Data<Doors>>
         return problem(StatusCode::FORBIDDEN, asked.say("cross_site", &[]));
     }
     let word = request.match_info().query("word").to_owned();
-    let leads = doors.accounts.now().leads(&account, &word, office::now());
+    let leads = doors.accounts.now().leads(&account, &word, accounts::now());
     let followed = match leads {
         // Only what changes the file is written.
         Followed::To(ref room) if !asked.sees(room) => {
             let writing = doors.clone();
-            let write = move || writing.accounts.change(|book| Ok(book.follow(&account, &word, office::now())));
+            let write = move || writing.accounts.change(|book| Ok(book.follow(&account, &word, accounts::now())));
             tokio::task::spawn_blocking(write).await.map_err(anyhow::Error::from).and_then(|written| written)
         }
         leads => Ok(leads),

@@ -17,24 +17,24 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// The address is not spoken to in this way.
-    pub(super) fn wrong_method(allow: &'static str) -> Self {
+    pub(crate) fn wrong_method(allow: &'static str) -> Self {
         let error = ErrorBody::new(ErrorCode::WrongMethod, "this address does not answer to that method");
         Self { error: Box::new(error.hint(format!("it answers to {allow}"))), allow: Some(allow) }
     }
 
     /// A field of the request is not what it may be.
-    pub(super) fn field(name: &str, text: impl Into<String>) -> ErrorBody {
+    pub(crate) fn field(name: &str, text: impl Into<String>) -> ErrorBody {
         ErrorBody::new(ErrorCode::BadField, text).field(name)
     }
 
     /// Nobody is named who speaks.
-    pub(super) fn unauthorized() -> Self {
+    pub(crate) fn unauthorized() -> Self {
         let error = ErrorBody::new(ErrorCode::Unauthorized, "this needs Authorization: Bearer and a session's secret");
         Box::new(error.hint("POST a hello to /api/sessions: welcome.session is the secret")).into()
     }
 
     /// The error's word.
-    pub(super) fn code(&self) -> ErrorCode {
+    pub(crate) fn code(&self) -> ErrorCode {
         self.error.code
     }
 }

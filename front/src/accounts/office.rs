@@ -1,19 +1,18 @@
 //! Where tickets are made: for people who signed in, as the accounts have it at that moment, and for what this server reads
 //! and ends itself.
 
-use std::{path::Path, sync::Arc, time::SystemTime};
+use std::{path::Path, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use service::{
     kept::{Again, Kept},
     secret::{self, SecretError},
 };
 use shared::{
-    KEYS, Name, Sight, Ticket, TicketKeys,
+    KEYS, Sight, Ticket, TicketKeys,
     ticket::{KEY_BYTES, LIFE_MS},
 };
 
-use super::accounts::Accounts;
+use super::{Person, file::Accounts, now, word};
 
 /// The account of what this server asks for itself. Those of people are random words of another length.
 const READER: &str = "front";
@@ -23,19 +22,6 @@ pub(crate) struct Office {
     keys: Kept<TicketKeys>,
     /// Who there is.
     accounts: Arc<Accounts>,
-}
-
-/// Somebody who signed in, as far as tickets are concerned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
-    /// The account.
-    pub(crate) account: String,
-    /// What they are called.
-    pub(crate) name: Name,
-    /// By which sign-in they are here.
-    pub(crate) sid: String,
-    /// The rooms that they see.
-    pub(crate) sight: Sight,
 }
 
 impl Office {
@@ -111,19 +97,4 @@ impl Office {
 fn seen(ticket: Ticket, sight: &Sight) -> Ticket {
     let prefixes = if sight.is_everything() { vec![String::new()] } else { sight.beginnings().to_vec() };
     Ticket { rooms: sight.names().to_vec(), prefixes, ..ticket }
-}
-
-/// A word of 128 random bits.
-///
-/// # Errors
-/// When the system gives no random bytes.
-pub(crate) fn word() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// Unix milliseconds.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

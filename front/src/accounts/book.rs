@@ -176,7 +176,7 @@ impl Book {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn account(name: &str) -> Account {

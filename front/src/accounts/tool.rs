@@ -8,7 +8,7 @@ use std::{
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use shared::Name;
 
-use super::{accounts::Accounts, book::Account, office, password};
+use super::{book::Account, file::Accounts, password, word};
 
 /// Adds somebody, with the password from the terminal or standard input.
 ///
@@ -17,7 +17,7 @@ use super::{accounts::Accounts, book::Account, office, password};
 pub(crate) fn add(file: &Path, name: &Name) -> anyhow::Result<()> {
     let accounts = Accounts::open(file.to_owned())?;
     anyhow::ensure!(accounts.now().named(name).is_none(), "there is an account of that name already");
-    let (id, name, password) = (office::word()?, name.clone(), ask()?);
+    let (id, name, password) = (word()?, name.clone(), ask()?);
     let account = Account { id, name, password, sign_ins: Vec::new(), rooms: Vec::new() };
     accounts.change(|book| book.add(account))
 }

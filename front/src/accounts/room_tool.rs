@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 use shared::{Name, RoomName};
 
 use super::{
-    accounts::Accounts,
     book::Book,
-    office,
+    file::Accounts,
+    now,
     rooms::{self, Invitation},
+    word,
 };
 
 /// Milliseconds of a day.
@@ -59,7 +60,7 @@ pub(crate) fn remove(file: &Path, room: &RoomName, name: &Name) -> anyhow::Resul
 /// # Errors
 /// When everybody sees the room, there are too many links, or the file cannot be written.
 pub(crate) fn invite(file: &Path, room: &RoomName, uses: u32, days: u32) -> anyhow::Result<String> {
-    let (word, now) = (office::word()?, office::now());
+    let (word, now) = (word()?, now());
     let hash = rooms::hash(&word);
     let invitation = Invitation { room: room.clone(), hash, until: now + u64::from(days) * DAY_MS, left: uses };
     Accounts::open(file.to_owned())?.change(|book| book.rooms.invite(invitation, now))?;
@@ -71,7 +72,7 @@ pub(crate) fn invite(file: &Path, room: &RoomName, uses: u32, days: u32) -> anyh
 /// # Errors
 /// When the file cannot be written.
 pub(crate) fn revoke(file: &Path, room: &RoomName) -> anyhow::Result<usize> {
-    let now = office::now();
+    let now = now();
     Accounts::open(file.to_owned())?.change(|book| {
         let held = book.rooms.invitations.iter().filter(|one| one.room == *room && one.holds(now)).count();
         book.rooms.invitations.retain(|one| one.room != *room);
@@ -84,7 +85,7 @@ pub(crate) fn revoke(file: &Path, room: &RoomName) -> anyhow::Result<usize> {
 /// # Errors
 /// When the file cannot be read.
 pub(crate) fn list(file: &Path) -> anyhow::Result<String> {
-    Ok(listed(&Accounts::open(file.to_owned())?.now(), office::now()))
+    Ok(listed(&Accounts::open(file.to_owned())?.now(), now()))
 }
 
 fn listed(book: &Book, now: u64) -> String {
