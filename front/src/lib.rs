@@ -11,6 +11,7 @@ mod assets;
 mod base;
 mod bridge;
 pub mod config;
+mod detach;
 mod dial;
 mod files;
 mod headers;

@@ -123,8 +123,8 @@ fn read(file: &Path) -> anyhow::Result<Book> {
 mod tests {
     use shared::{Name, RoomName};
 
-    use crate::accounts::book::tests::{account, one};
     use super::*;
+    use crate::accounts::book::tests::{account, one};
 
     #[test]
     fn what_is_written_is_read_by_whoever_else_has_the_file() {
