@@ -5,6 +5,7 @@
 mod file;
 mod print;
 mod standing;
+mod told;
 
 use std::{
     collections::BTreeMap,
@@ -17,6 +18,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser, error::ErrorKind, parser
 
 use file::Entry;
 pub use standing::{Change, Standing};
+use told::helpful;
 
 /// The flag that names the file.
 const CONFIG: &str = "config";
@@ -139,7 +141,8 @@ pub fn from_args<T: Parser>(args: impl IntoIterator<Item = impl Into<OsString>>)
         1.min(args.len())..1.min(args.len()),
         used.iter().flat_map(|entry| entry.flags.iter().map(OsString::from)),
     );
-    let matches = command.clone().try_get_matches_from(all).map_err(|error| match &file {
+    let matches = command.clone().try_get_matches_from(all).map_err(|error| helpful(&command, error));
+    let matches = matches.map_err(|error| match &file {
         Some(file) if error.use_stderr() && !used.is_empty() => {
             let told = error.to_string();
             let told = told.trim_start_matches("error: ").trim_end();
@@ -226,7 +229,7 @@ fn check(command: &Command, entry: &Entry) -> Result<(), String> {
                 ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues
             ) =>
         {
-            let told = error.to_string();
+            let told = helpful(command, error).to_string();
             let told = told.lines().next().unwrap_or_default().trim_start_matches("error: ");
             Err(format!("{}: {told}", entry.key))
         }

@@ -45,6 +45,12 @@ struct Yard {
     /// Who may
     #[arg(long, env = "YARD_ALLOW", value_delimiter = ',', value_name = "ORIGIN")]
     allow: Vec<String>,
+    /// How many
+    #[arg(long, default_value_t = 5)]
+    rooms: usize,
+    /// How fast
+    #[arg(long, default_value_t = 5)]
+    rate: u32,
     /// Folder
     #[arg(long, default_value = "./data", global = true)]
     data: PathBuf,
@@ -128,6 +134,8 @@ fn what_makes_no_sense_is_named_with_its_place() {
         ("ping-after = true", ["ping-after: give a text or a number", ""]),
         ("same-port = 'yes'", ["same-port: give true or false", ""]),
         ("allow = [true]", ["allow: give a list of texts", ""]),
+        ("listen = 'localhost:1'", ["listen: invalid value 'localhost:1'", "an address in numbers and a port, as in"]),
+        ("rooms = 'many'", ["rooms: invalid value 'many'", "give a whole number"]),
         ("kind = 'paper'", ["kind: invalid value 'paper'", ""]),
         ("[limits]\nping-after = 5", ["there is no setting limits", ""]),
         ("[data]\nx = 5", ["data: give a text or a number", ""]),
@@ -140,6 +148,22 @@ fn what_makes_no_sense_is_named_with_its_place() {
     }
     let error = from_args::<Yard>(["yard", "--config", "/nowhere/yard.toml"]).unwrap_err().to_string();
     assert!(error.contains("/nowhere/yard.toml: it cannot be read"), "{error}");
+}
+
+#[test]
+fn a_mistake_is_told_with_what_to_do() {
+    for (args, hint) in [
+        (["--listen", "3000"], "'--listen <LISTEN>': give an address in numbers and a port, as in 127.0.0.1:3000\n"),
+        (["--rooms", "16K"], "'--rooms <ROOMS>': give a whole number, as in 100\n"),
+        (["--rate", "1.5"], "'--rate <RATE>': give a whole number, as in 100\n"),
+        (["check-config", "--rooms=7"], "--rooms stands before the command, as in `yard --rooms … check-config`\n"),
+        (["backup", "--listen"], "--listen stands before the command"),
+        // What is known nowhere is still that.
+        (["backup", "--lisen"], "unexpected argument '--lisen' found"),
+    ] {
+        let error = from_args::<Yard>(["yard"].into_iter().chain(args)).unwrap_err().to_string();
+        assert!(error.contains(hint), "{args:?}: {error}");
+    }
 }
 
 #[test]
