@@ -19,7 +19,7 @@ use back::{
     moderation::{Known, hash_of},
     ops,
 };
-use service::{descriptors, exposure, log, settings::Standing, signals, supervisor};
+use service::{descriptors, exposure, log, refused, settings::Standing, signals, supervisor};
 use shared::Name;
 use tokio_util::sync::CancellationToken;
 
@@ -139,9 +139,8 @@ async fn run(config: Config, standing: Standing) -> anyhow::Result<()> {
     descriptors::raise_limit();
     let (address, patience, place) = (config.listen, config.patience, config.ops);
     let server = Server::build(config).map_err(sentence)?;
-    let listener = listen(address, &patience).with_context(|| {
-        format!("cannot listen on {address}; is another back running? --listen or BACK_LISTEN takes another address")
-    })?;
+    let listener = listen(address, &patience)
+        .map_err(|error| sentence(refused::listening(address, &error, "--listen or BACK_LISTEN")))?;
     let ops = service::ops::listen(place, OPS, "--ops or BACK_OPS").map_err(sentence)?;
     let shutdown = CancellationToken::new();
     signals::stop_on_signal(shutdown.clone())?;

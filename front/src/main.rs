@@ -2,13 +2,13 @@
 
 use std::{io::Write, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use front::{
     Config, Server,
     config::{OPS, Tool},
     tools,
 };
-use service::{exposure, log, settings::Standing, signals, supervisor};
+use service::{exposure, log, refused, settings::Standing, signals, supervisor};
 use tokio_util::sync::CancellationToken;
 
 /// See `Cargo.toml` for why.
@@ -43,9 +43,8 @@ fn keep(config: &Config, tool: &Tool) -> anyhow::Result<()> {
 /// Binds, says where, and serves until a signal comes.
 async fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
     log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
-    let listener = front::listen(config.listen).with_context(|| {
-        format!("cannot listen on {}; choose another address with --listen or FRONT_LISTEN", config.listen)
-    })?;
+    let listener = front::listen(config.listen)
+        .map_err(|error| anyhow!("{}", refused::listening(config.listen, &error, "--listen or FRONT_LISTEN")))?;
     let address = listener.local_addr()?;
     let place = config.ops;
     let server = Server::new(config)?;

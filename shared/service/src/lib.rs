@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod ops;
 pub mod private;
 pub mod process;
+pub mod refused;
 pub mod secret;
 pub mod settings;
 pub mod signals;
