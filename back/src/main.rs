@@ -136,6 +136,7 @@ fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
 
 async fn run(config: Config, standing: Standing) -> anyhow::Result<()> {
     log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
+    config.agree().map_err(sentence)?;
     descriptors::raise_limit();
     let (address, patience, place) = (config.listen, config.patience, config.ops);
     let server = Server::build(config).map_err(sentence)?;

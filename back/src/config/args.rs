@@ -164,7 +164,7 @@ pub(super) struct Args {
     pub(super) requests_per_second: u32,
 
     /// Bytes of a message's text; a message as a whole has at most 65536
-    #[arg(long, env = "BACK_TEXT_BYTES", default_value_t = limits::TEXT_BYTES, value_name = "BYTES")]
+    #[arg(long, env = "BACK_TEXT_BYTES", default_value_t = limits::TEXT_BYTES, value_parser = text_bytes, value_name = "BYTES")]
     pub(super) text_bytes: usize,
 
     /// Rooms that one connection may be in
@@ -269,6 +269,12 @@ fn cache(text: &str) -> Result<usize, String> {
 fn workers(text: &str) -> Result<usize, String> {
     let workers = text.parse().ok().filter(|workers| (1..=MOST_WORKERS).contains(workers));
     workers.ok_or_else(|| format!("give a number of threads from 1 to {MOST_WORKERS}"))
+}
+
+/// A text that no message can hold would be promised to clients, and end whoever sends it.
+fn text_bytes(text: &str) -> Result<usize, String> {
+    let bytes = text.parse().ok().filter(|bytes| *bytes <= limits::MESSAGE_BYTES);
+    bytes.ok_or_else(|| format!("give bytes, at most the {} of a whole message", limits::MESSAGE_BYTES))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -110,8 +110,21 @@ impl Config {
         standing.again::<Args>(LIVE).map(Self::from)
     }
 
+    /// Whether the settings contradict each other.
+    ///
+    /// # Errors
+    /// How they do, for people.
+    pub fn agree(&self) -> Result<(), String> {
+        let Patience { ping_after, dead_after, .. } = self.patience;
+        if ping_after < dead_after || ping_after == NEVER {
+            return Ok(());
+        }
+        Err("--dead-after has to be longer than --ping-after: between the two is the time to answer a ping".to_owned())
+    }
+
     /// Whether what the settings name makes sense too.
     fn check(self) -> Result<(), String> {
+        self.agree()?;
         log::check(&self.log).map_err(|error| format!("--log {}: {error}", self.log))?;
         self.tls.map(Certificate::open).transpose().map_err(|error| format!("no TLS: {error}"))?;
         let door = Door::build(&self.admission, Arc::default(), 0);

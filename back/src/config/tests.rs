@@ -40,6 +40,8 @@ fn nonsense_is_refused_with_a_sentence() {
         (["--worker-threads", "0"], "threads from 1 to 1024"),
         (["--worker-threads", "1025"], "threads from 1 to 1024"),
         (["--worker-threads", "all"], "threads from 1 to 1024"),
+        (["--text-bytes", "65537"], "at most the 65536 of a whole message"),
+        (["--text-bytes", "16K"], "give bytes"),
         (["--rest-ms", "1001"], "1001 is not in 0..=1000"),
         (["--tls-cert", "cert.pem"], "--tls-key <FILE>"),
         (["--tls-key", "key.pem"], "--tls-cert <FILE>"),
@@ -48,6 +50,17 @@ fn nonsense_is_refused_with_a_sentence() {
     ] {
         let error = Config::from_args(&args).unwrap_err();
         assert!(error.contains(hint), "{error}");
+    }
+}
+
+#[test]
+fn whoever_is_pinged_has_time_to_answer() {
+    let agree = |args: &[&str]| Config::from_args(args).unwrap().agree();
+    for args in [["--ping-after", "40"], ["--ping-after", "60"], ["--dead-after", "25"]] {
+        assert!(agree(&args).unwrap_err().contains("longer than --ping-after"), "{args:?}");
+    }
+    for args in [&[][..], &["--ping-after", "0"], &["--dead-after", "0"], &["--ping-after", "0", "--dead-after", "0"]] {
+        assert_eq!(agree(args), Ok(()), "{args:?}");
     }
 }
 

@@ -43,6 +43,7 @@ fn what_makes_no_sense_is_said_before_anything_is_begun() {
         ("ping_after = 1", "did you mean ping-after?"),
         ("tls-cert = 'cert.pem'", "--tls-key <FILE>"),
         ("log = 'a=b=c'", "--log a=b=c"),
+        ("ping-after = 50", "--dead-after has to be longer than --ping-after"),
         ("tls-cert = '/nowhere/cert.pem'\ntls-key = '/nowhere/key.pem'", "/nowhere/cert.pem"),
         ("ticket-key = '/nowhere/key'", "nobody can come in: /nowhere/key"),
         ("ticket-key = '/dev/null'", "/dev/null"),
