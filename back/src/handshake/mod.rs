@@ -34,7 +34,7 @@ pub enum Way {
 /// How to connect, for whoever came with something else.
 const HOW: &str = "This is a WebSocket server. Connect with ws://HOST:PORT/ (under TLS wss://) for the room lobby, \
 /rooms/NAME for another room, or /echo. In a browser's console: new WebSocket('ws://localhost:3000/').onmessage = e => \
-console.log(e.data)";
+console.log(e.data). People open the page instead, which front serves, at port 8080 unless it was told otherwise.";
 
 /// Decides about a request.
 ///
@@ -48,6 +48,9 @@ pub fn decide(head: &Head<'_>, allowed: &[AllowedOrigin]) -> Result<(Way, Reply)
         return Err(Reply::refuse(400, "There is more than one Host header."));
     }
     if head.count("transfer-encoding") > 0 || head.value("content-length").is_some_and(|length| length.trim() != "0") {
+        if head.method() != "GET" {
+            return Err(no_get());
+        }
         return Err(Reply::refuse(400, "A handshake has no body."));
     }
     let way = path(head.path())?;
@@ -55,7 +58,7 @@ pub fn decide(head: &Head<'_>, allowed: &[AllowedOrigin]) -> Result<(Way, Reply)
         return Err(Reply::refuse(426, HOW).header("Upgrade", "websocket"));
     }
     if head.method() != "GET" {
-        return Err(Reply::refuse(405, "A WebSocket handshake is a GET request.").header("Allow", "GET"));
+        return Err(no_get());
     }
     if head.count("sec-websocket-version") != 1 || head.value("sec-websocket-version").map(str::trim) != Some("13") {
         let reply = Reply::refuse(426, "Only version 13 of the WebSocket protocol is spoken here.");
@@ -74,6 +77,13 @@ pub fn decide(head: &Head<'_>, allowed: &[AllowedOrigin]) -> Result<(Way, Reply)
         Way::Echo => Way::Echo,
     };
     Ok((way, reply))
+}
+
+/// Whoever posts has mostly taken this port for that of the page server.
+fn no_get() -> Reply {
+    let sentence = "A WebSocket handshake is a GET request. To say something over HTTP, POST to /api/rooms/NAME/messages of \
+                    front, at port 8080 unless it was told otherwise.";
+    Reply::refuse(405, sentence).header("Allow", "GET")
 }
 
 /// Whose connection it is: the peer's, or what a trusted proxy says.
@@ -177,6 +187,19 @@ mod tests {
         assert_eq!(way("/rooms/%FF"), Err(400));
         assert_eq!(way("/rooms/a%2Fb"), Err(400));
         assert_eq!(way("/rooms/a%0D%0AX"), Err(400));
+    }
+
+    #[test]
+    fn whoever_posts_is_told_where_that_is_done() {
+        let post = "POST / HTTP/1.1\r\nHost: localhost:3000\r\nContent-Length: 5\r\n\r\n";
+        let mut space = Head::space();
+        let reply = decide(&Head::parse(post.as_bytes(), &mut space).unwrap(), &[]).unwrap_err();
+        let told = String::from_utf8(reply.to_bytes(false)).unwrap();
+        assert!(
+            reply.status() == 405 && told.contains("Allow: GET") && told.contains("/api/rooms/NAME/messages"),
+            "{told}"
+        );
+        assert_eq!(status("/", &[("Content-Length", Some("5"))]), 400);
     }
 
     #[test]

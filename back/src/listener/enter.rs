@@ -127,7 +127,10 @@ pub(super) async fn enter(
             return None;
         }
         Ok(Err(HeadError::Refused(reply))) => Err(by_status(reply)),
-        Err(_) => Err(by_status(Reply::refuse(408, "The request did not come in time."))),
+        Err(_) => Err(by_status(Reply::refuse(
+            408,
+            "The request did not come in time: a handshake ends with an empty line, and a message comes after it.",
+        ))),
     };
     let (way, reply, end) = match decided {
         Ok(decided) => decided,
