@@ -12,7 +12,7 @@ use crate::{history::sqlite::CACHE, moderation::Known, sabotage::Sabotage};
 /// Madang's chat server. Every flag has an environment variable; a flag wins over it. 0 means no limit; for arriving,
 /// closing, draining and presence it means at once.
 #[derive(Debug, Parser)]
-#[command(name = "back", version, about, long_about = None)]
+#[command(name = "back", version)]
 pub(super) struct Args {
     /// Without a command the server runs
     #[command(subcommand)]

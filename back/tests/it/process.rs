@@ -210,7 +210,17 @@ async fn an_address_in_use_is_said_in_a_sentence() {
 fn flags_and_their_environment_are_explained() {
     let help = Command::new(env!("CARGO_BIN_EXE_back")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    for word in ["--listen", "BACK_LISTEN", "--data", "--history-days", "--ping-after", "backup", "export", "check"] {
+    for word in [
+        "--listen",
+        "BACK_LISTEN",
+        "--data",
+        "--history-days",
+        "--ping-after",
+        "backup",
+        "export",
+        "check",
+        "0 means no limit",
+    ] {
         assert!(help.contains(word), "{word}");
     }
 }
