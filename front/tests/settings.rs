@@ -54,6 +54,16 @@ fn what_people_sign_in_with_is_looked_at_before_anything_is_begun() {
     }
 }
 
+#[test]
+fn the_help_puts_each_flag_under_its_heading() {
+    let (_, help) = output(Command::new(FRONT).arg("--help"));
+    let (options, limits) = help.split_once("Limits of the HTTP API:").unwrap();
+    for flag in ["--accounts <", "--assets <", "--config <", "--ops <"] {
+        assert!(options.contains(flag) && !limits.contains(flag), "{flag}");
+    }
+    assert!(limits.contains("--readers <") && !options.contains("--readers <"), "{help}");
+}
+
 /// How a page of this origin is answered.
 fn status(address: &str, origin: &str) -> u16 {
     let mut stream = TcpStream::connect(address).unwrap();

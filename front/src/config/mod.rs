@@ -66,10 +66,6 @@ pub struct Config {
     #[arg(long, env = "FRONT_ALLOW_ORIGIN", value_delimiter = ',', value_name = "ORIGIN")]
     pub allow_origin: Vec<AllowedOrigin>,
 
-    /// Limits of the HTTP API
-    #[command(flatten)]
-    pub api: ApiLimits,
-
     /// Serve everything below this path, such as /chat [default: at the root]
     #[arg(long, env = "FRONT_BASE_PATH", default_value = "", hide_default_value = true)]
     pub base_path: BasePath,
@@ -111,6 +107,10 @@ pub struct Config {
     /// where that is taken]
     #[arg(long, env = "FRONT_OPS", value_name = "ADDRESS")]
     pub ops: Option<ops::Place>,
+
+    /// Limits of the HTTP API; the last, because whatever follows would stand under their heading
+    #[command(flatten)]
+    pub api: ApiLimits,
 }
 
 /// What may change while the server runs: the words of [`crate::Access`].

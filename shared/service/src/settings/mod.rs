@@ -179,6 +179,8 @@ fn command<T: Parser>() -> Command {
     let default = Arg::new("default").long("default").required(true).action(ArgAction::SetTrue);
     let default = default.help("With everything as it is when nothing is set");
     command
+        // Whatever the program's last flags stand under.
+        .next_help_heading(None::<&str>)
         .arg(config)
         .subcommand(Command::new(CONFIG).about("Write a file with all settings to standard output").arg(default))
         .subcommand(
