@@ -107,8 +107,8 @@ impl Server {
     /// one was named.
     pub fn new(config: Config) -> anyhow::Result<Self> {
         anyhow::ensure!(
-            config.assets.is_dir(),
-            "there is no folder {}; name the one with the page's scripts and styles with --assets",
+            config.assets.join("app/main.js").is_file(),
+            "there is no app/main.js in {}; name the folder with the page's scripts and styles with --assets",
             config.assets.display()
         );
         let access = Access::new(&config);

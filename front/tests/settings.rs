@@ -64,6 +64,14 @@ fn the_help_puts_each_flag_under_its_heading() {
     assert!(limits.contains("--readers <") && !options.contains("--readers <"), "{help}");
 }
 
+#[test]
+fn a_folder_without_the_pages_scripts_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = ["--listen", "127.0.0.1:0", "--ops", "off", "--assets", &folder.path().to_string_lossy()];
+    let started = Process::try_start(FRONT.as_ref(), &flags, "listening on ");
+    assert!(started.is_err_and(|said| said.contains("there is no app/main.js in ") && said.contains("--assets")));
+}
+
 /// How a page of this origin is answered.
 fn status(address: &str, origin: &str) -> u16 {
     let mut stream = TcpStream::connect(address).unwrap();
