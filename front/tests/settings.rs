@@ -72,6 +72,26 @@ fn a_folder_without_the_pages_scripts_is_refused() {
     assert!(started.is_err_and(|said| said.contains("there is no app/main.js in ") && said.contains("--assets")));
 }
 
+#[test]
+fn the_log_says_what_an_operator_has_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    service::secret::write_new(file("key").as_ref(), &"k".repeat(40)).unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let back = format!("ws://{nobody}");
+    let flags = ["--listen", "127.0.0.1:0", "--ops", "off", "--back", &back];
+    let start = |more: &[&str]| Process::start(FRONT.as_ref(), &[&flags, more].concat(), "listening on http://");
+
+    let closed = start(&["--accounts", &file("accounts"), "--ticket-key", &file("key")]);
+    assert!(closed.before.iter().any(|line| line.contains("`front user add NAME --accounts ")), "{:?}", closed.before);
+
+    let open = start(&[]);
+    let mut stream = TcpStream::connect(&open.said).unwrap();
+    let request = format!("GET /api/rooms HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", open.said);
+    stream.write_all(request.as_bytes()).unwrap();
+    hears(&open, &format!("back cannot be reached at {back}, where --back says"));
+}
+
 /// How a page of this origin is answered.
 fn status(address: &str, origin: &str) -> u16 {
     let mut stream = TcpStream::connect(address).unwrap();

@@ -40,9 +40,15 @@ pub(crate) fn open(
     accounts: Option<&Path>,
 ) -> anyhow::Result<Option<(Arc<Office>, Arc<Accounts>)>> {
     match (key, accounts) {
-        (Some(key), Some(accounts)) => {
-            let accounts = Arc::new(Accounts::open(accounts.to_owned()).context("--accounts")?);
+        (Some(key), Some(file)) => {
+            let accounts = Arc::new(Accounts::open(file.to_owned()).context("--accounts")?);
             let office = Office::open(key, Arc::clone(&accounts)).context("--ticket-key")?;
+            if accounts.now().accounts.is_empty() {
+                tracing::warn!(
+                    "nobody can sign in yet: there is no account in {0}; `front user add NAME --accounts {0}` makes one",
+                    file.display()
+                );
+            }
             Ok(Some((Arc::new(office), accounts)))
         }
         (None, Some(_)) => bail!("--accounts asks for --ticket-key: the chat server knows people by tickets"),

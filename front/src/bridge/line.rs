@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     backoff::{Backoff, random},
     feed::Feed,
+    session::LOST,
     told::{Told, error_of, overloaded, unavailable},
     upstream::{self, Heard, Hearing, PING_EVERY, Speaking},
 };
@@ -166,7 +167,7 @@ async fn run(line: Arc<Line>, back: Back, mut questions: mpsc::Receiver<Question
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "back cannot be reached");
+                tracing::warn!(%error, "back cannot be reached at {}, where --back says that it is", back.url());
                 if let Some(Question { answer, .. }) = first.take() {
                     let _ = answer.send(Err(unavailable()));
                 }
@@ -306,7 +307,8 @@ impl Talk<'_> {
             match hearing.hear().await {
                 Heard::Text(text) => self.take(&text),
                 Heard::End(why) => {
-                    tracing::warn!(?why, "the connection to back ended");
+                    let (code, reason) = why.unwrap_or((LOST, "lost".to_owned()));
+                    tracing::warn!(code, reason, "the connection to back ended");
                     return;
                 }
             }

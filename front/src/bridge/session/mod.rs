@@ -42,7 +42,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const ONCE_MORE: Duration = Duration::from_secs(3);
 
 /// The code of an end without a Close frame (RFC 6455, 7.1.5), which no frame carries.
-const LOST: u16 = 1006;
+pub(super) const LOST: u16 = 1006;
 
 /// Messages to pass on, and whom to tell when back has them.
 type Commands = (Vec<String>, oneshot::Sender<()>);
