@@ -36,6 +36,11 @@ impl Departures {
         Arc::new(Self { stop, window, here, comers, begun: OnceLock::new() })
     }
 
+    /// When they begin to leave.
+    pub(crate) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Somebody comes.
     pub(crate) fn enter(self: &Arc<Self>) -> Departure {
         self.here.fetch_add(1, Ordering::Relaxed);

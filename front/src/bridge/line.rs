@@ -17,6 +17,7 @@ use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::{Instant, sleep_until, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     backoff::{Backoff, random},
@@ -72,8 +73,9 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A line that connects as soon as somebody needs it, and the task that runs it until the line is dropped.
-    pub(crate) fn new(back: Back) -> (Arc<Self>, impl Future<Output = ()> + Send) {
+    /// A line that connects as soon as somebody needs it, and the task that runs it until the line is dropped. From `stop`
+    /// on it is no news that back is gone: it is mostly stopped together with this server.
+    pub(crate) fn new(back: Back, stop: CancellationToken) -> (Arc<Self>, impl Future<Output = ()> + Send) {
         let (questions, asked) = mpsc::channel(UNANSWERED);
         let line = Arc::new(Self {
             feeds: Mutex::default(),
@@ -83,7 +85,7 @@ impl Line {
             waiting: Arc::new(Semaphore::new(WAITING)),
             away: AtomicBool::new(false),
         });
-        (Arc::clone(&line), run(line, back, asked))
+        (Arc::clone(&line), run(line, back, stop, asked))
     }
 
     fn feeds(&self) -> MutexGuard<'_, HashMap<RoomName, Arc<Feed>>> {
@@ -143,7 +145,7 @@ impl Line {
 }
 
 /// Keeps the connection.
-async fn run(line: Arc<Line>, back: Back, mut questions: mpsc::Receiver<Question>) {
+async fn run(line: Arc<Line>, back: Back, stop: CancellationToken, mut questions: mpsc::Receiver<Question>) {
     let mut backoff = Backoff::default();
     let mut first = None;
     loop {
@@ -158,7 +160,7 @@ async fn run(line: Arc<Line>, back: Back, mut questions: mpsc::Receiver<Question
         match upstream::open(&back, None).await {
             Ok((speaking, hearing)) => {
                 line.away.store(false, Ordering::Relaxed);
-                let talk = Talk { line: &line, back: &back, asked: Mutex::default() };
+                let talk = Talk { line: &line, back: &back, stop: &stop, asked: Mutex::default() };
                 let begun = Instant::now();
                 talk.run(speaking, hearing, &mut questions, first.take()).await;
                 // What ends at once may do so again and again.
@@ -167,7 +169,9 @@ async fn run(line: Arc<Line>, back: Back, mut questions: mpsc::Receiver<Question
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "back cannot be reached at {}, where --back says that it is", back.url());
+                if !stop.is_cancelled() {
+                    tracing::warn!(%error, "back cannot be reached at {}, where --back says that it is", back.url());
+                }
                 if let Some(Question { answer, .. }) = first.take() {
                     let _ = answer.send(Err(unavailable()));
                 }
@@ -194,6 +198,7 @@ async fn run(line: Arc<Line>, back: Back, mut questions: mpsc::Receiver<Question
 struct Talk<'a> {
     line: &'a Line,
     back: &'a Back,
+    stop: &'a CancellationToken,
     asked: Mutex<HashMap<u64, Asked>>,
 }
 
@@ -308,7 +313,9 @@ impl Talk<'_> {
                 Heard::Text(text) => self.take(&text),
                 Heard::End(why) => {
                     let (code, reason) = why.unwrap_or((LOST, "lost".to_owned()));
-                    tracing::warn!(code, reason, "the connection to back ended");
+                    if !self.stop.is_cancelled() {
+                        tracing::warn!(code, reason, "the connection to back ended");
+                    }
                     return;
                 }
             }

@@ -90,7 +90,7 @@ impl Bridge {
         if let Some(line) = lines.iter().find(has).or_else(|| lines.iter().find(|line| line.rooms() < line::ROOMS)) {
             return Arc::clone(line);
         }
-        let (line, run) = Line::new(self.back.clone());
+        let (line, run) = Line::new(self.back.clone(), self.departures.stop());
         self.spawn(run);
         rooms.lines.push(Arc::clone(&line));
         line

@@ -40,6 +40,21 @@ async fn streams_end_at_a_pace_each_with_its_own_time_to_come_back() {
     assert!(*soonest >= 500 && latest - soonest > 150, "{soonest} to {latest}");
 }
 
+/// As on Ctrl-C, which stops both.
+#[tokio::test]
+async fn that_back_stops_as_well_is_no_news() {
+    let mut house = House::open();
+    house.say("dev", "a").await;
+    let mut stream = house.stream("/api/rooms/dev/events", &[]).await;
+    while stream.event().await.kind != "synced" {}
+    house.stop_front();
+    house.front_says("shutting down").await;
+    house.kill_back();
+    assert_eq!(house.front_code().await, Some(0));
+    let log = house.front_log();
+    assert!(!log.contains("connection to back ended") && !log.contains("back cannot be reached"), "{log}");
+}
+
 #[tokio::test]
 async fn sessions_are_told_that_the_server_stops_and_when_to_come_back() {
     let mut house = House::with(&[], &["--ops", "127.0.0.1:0"]);
