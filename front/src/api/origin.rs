@@ -21,8 +21,8 @@ use shared::{
 use crate::{problem::Problem, visitor::Visitor};
 
 /// What to say to whoever asks for another server's name.
-const STRANGE_HOST: &str = "This server does not go by that name. Ask for its address, or let the operator name it with \
-                            --allow-origin http://chat.example.org.";
+const STRANGE_HOST: &str = "This server does not go by that name. Ask for its address, or let the operator name it to \
+                            front and back, as in --allow-origin https://chat.example.org.";
 
 /// Methods that a page may use.
 const METHODS: &str = "GET, HEAD, POST, DELETE";

@@ -38,7 +38,7 @@ async fn whoever_asks_in_a_strange_name_reads_nothing() {
     for path in ["/api/rooms", "/api/rooms/dev/messages", "/api/rooms/dev/events", "/api/openapi.json"] {
         let answer = named(path, "rebound.example:8080").await;
         assert_eq!(answer.problem(), (403, "forbidden".to_owned()), "{path}");
-        assert!(answer.body.contains("--allow-origin"), "{answer:?}");
+        assert!(answer.body.contains("to front and back, as in --allow-origin https://"), "{answer:?}");
     }
     let frame = named("/r/dev/live", "rebound.example").await;
     assert_eq!(frame.status, 403, "{frame:?}");

@@ -17,6 +17,13 @@ const RECIPE: &str = include_str!("../../../docs/recipes/nginx.conf");
 /// Many times what it takes to start.
 const START: Duration = Duration::from_secs(20);
 
+/// How the recipe says that this program is to be started: its flags, for a site without a certificate.
+#[allow(dead_code, reason = "not every test starts the programs by the recipe's word")]
+pub(crate) fn flags_of(program: &str) -> Vec<String> {
+    let line = RECIPE.lines().find_map(|line| line.strip_prefix("#   ")?.strip_prefix(program));
+    line.expect("a command").replace("https://", "http://").split_whitespace().map(str::to_owned).collect()
+}
+
 /// nginx in a directory of its own and without any privilege; it ends when this is dropped.
 pub(crate) struct Nginx {
     /// Where it listens.
