@@ -214,6 +214,31 @@ async fn javascript(blocks: &mut Blocks, yard: &Yard) {
     logged(&page, "what others say", "/: to WebSocket$/").await;
 }
 
+/// Each block for a browser's console on the first page that people read, pasted whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_readme_says_to_a_console_runs_as_it_is_pasted() {
+    for readme in [include_str!("../../../README.md"), include_str!("../../../docs/README.ko.md")] {
+        let yard = Yard::open().await;
+        let port = yard.back_address().rsplit(':').next().expect("a port").to_owned();
+        let fenced = readme.split("```js\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
+        let blocks: Vec<_> = fenced.map(|code| code.replace("}:3000`", &format!("}}:{port}`"))).collect();
+        let [plain, v1] = &blocks[..] else { panic!("two blocks: {blocks:?}") };
+        let mut heard = yard.client("lobby").await;
+        let page = yard.browser.tab().await;
+        page.goto(&yard.page("/?lang=en")).await;
+        console(&page, plain).await;
+        assert_eq!(heard.until("message").await["text"], "Hello");
+        logged(&page, "who is here", r#"/"type":"ok","id":"1"/"#).await;
+        console(&page, v1).await;
+        logged(&page, "that it is stored", r#"/"type":"ok","id":"a1","room":"dev"/"#).await;
+        // What operations.md has a moderator say there. The secret is none, which is told in one way or another.
+        let operations = include_str!("../../../docs/operations.md");
+        let moderator = operations.split("```js\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
+        console(&page, &moderator.replace(":3000/", &format!(":{port}/"))).await;
+        logged(&page, "an answer", r#"/"type":"error"/"#).await;
+    }
+}
+
 /// Runs code as a console does.
 async fn console(tab: &Tab, code: &str) {
     let code = format!(
