@@ -207,7 +207,8 @@ impl<'a> Asked<'a> {
     /// Why a name was refused, in the reader's words.
     pub(crate) fn reason(&self, error: &NameError) -> String {
         match error {
-            NameError::Empty => self.say("bad_empty", &[]),
+            // Of what people write, nothing is too short but nothing.
+            NameError::Empty | NameError::TooShort { .. } => self.say("bad_empty", &[]),
             NameError::TooLong { limit, .. } => self.say("bad_too_long", &[("limit", &limit.to_string())]),
             NameError::BadCharacter(c) => {
                 let number = format!("U+{:04X}", u32::from(*c));

@@ -13,6 +13,11 @@ use crate::limits;
 pub enum NameError {
     /// Nothing is left after trimming.
     Empty,
+    /// It has fewer than so many bytes; a session or a secret has that many.
+    TooShort {
+        /// The least that is allowed.
+        least: usize,
+    },
     /// It has more than `limit` of `unit`.
     TooLong {
         /// The most that is allowed.
@@ -40,6 +45,7 @@ impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "it is empty"),
+            Self::TooShort { least } => write!(f, "it is shorter than {least} bytes"),
             Self::TooLong { limit, unit } => write!(f, "it is longer than {limit} {unit}"),
             Self::BadCharacter(c) => write!(f, "the character U+{:04X} is not allowed in it", *c as u32),
             Self::Reserved => write!(f, "'.' and '..' cannot be part of an address"),
@@ -207,8 +213,11 @@ impl SessionToken {
 
 /// `text` when it consists of `min` to `max` base64url characters (RFC 4648, section 5).
 pub(crate) fn url_safe(text: &str, min: usize, max: usize) -> Result<&str, NameError> {
-    if text.len() < min {
+    if text.is_empty() {
         return Err(NameError::Empty);
+    }
+    if text.len() < min {
+        return Err(NameError::TooShort { least: min });
     }
     if text.len() > max {
         return Err(NameError::TooLong { limit: max, unit: "bytes" });
