@@ -24,7 +24,8 @@ pub(crate) fn flags_of(program: &str) -> Vec<String> {
     line.expect("a command").replace("https://", "http://").split_whitespace().map(str::to_owned).collect()
 }
 
-/// nginx in a directory of its own and without any privilege; it ends when this is dropped.
+/// nginx in a directory of its own, without any privilege and as one process: a worker would outlive its master, which is
+/// killed when this is dropped.
 pub(crate) struct Nginx {
     /// Where it listens.
     pub(crate) address: String,
@@ -51,7 +52,7 @@ impl Nginx {
         let id = Command::new("id").arg("-u").output().expect("id runs");
         let user = if id.stdout == b"0\n" { "user root;" } else { "" };
         let config = format!(
-            "{user} daemon off; worker_processes 1; pid {dir}/pid; error_log stderr notice;\n\
+            "{user} daemon off; master_process off; pid {dir}/pid; error_log stderr notice;\n\
              events {{ worker_connections 64; }}\n\
              http {{ access_log off; {temporary} server {{ listen {address};\n{recipe}\n}} }}\n"
         );
@@ -59,7 +60,7 @@ impl Nginx {
         fs::write(&file, config).expect("it is written");
         let program = program();
         let arguments = ["-p", &dir.to_string(), "-e", "stderr", "-c", &file.display().to_string()];
-        let process = Process::start(&program, &arguments, "start worker process ");
+        let process = Process::start(&program, &arguments, "event method");
         let deadline = Instant::now() + START;
         while TcpStream::connect(&address).await.is_err() {
             assert!(Instant::now() < deadline, "nginx does not listen");
