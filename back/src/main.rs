@@ -135,7 +135,8 @@ fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
 }
 
 async fn run(config: Config, standing: Standing) -> anyhow::Result<()> {
-    log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
+    log::begin(&config.log, config.log_format)
+        .map_err(|error| sentence(format!("--log {} is no filter: {error}", config.log)))?;
     config.agree().map_err(sentence)?;
     descriptors::raise_limit();
     let (address, patience, place) = (config.listen, config.patience, config.ops);

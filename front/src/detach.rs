@@ -1,8 +1,8 @@
 //! A request's head, copied out of what its connection has read.
 //!
 //! A head is parsed where it was read, and its address and values share that buffer of 8 KiB or more. actix keeps heads to
-//! use them again, up to 128 for each kind on each thread, and lets go of what is in one only when it is used again: so
-//! what a busy second has read would stay until the next busy one, with the cookies of those who were here.
+//! use them again, up to 128 of each kind on each thread, and lets go of what is in one only when it is used again: each
+//! would keep a buffer, from a busy second to the next one. What is kept now is the head itself, often a twentieth of that.
 
 use actix_web::{
     dev::{RequestHead, ServiceRequest},

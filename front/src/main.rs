@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use front::{
     Config, Server,
     config::{OPS, Tool},
@@ -42,7 +42,8 @@ fn keep(config: &Config, tool: &Tool) -> anyhow::Result<()> {
 
 /// Binds, says where, and serves until a signal comes.
 async fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
-    log::begin(&config.log, config.log_format).with_context(|| format!("--log {} is no filter", config.log))?;
+    log::begin(&config.log, config.log_format)
+        .map_err(|error| anyhow!("--log {} is no filter: {error}", config.log))?;
     let listener = front::listen(config.listen)
         .map_err(|error| anyhow!("{}", refused::listening(config.listen, &error, "--listen or FRONT_LISTEN")))?;
     let address = listener.local_addr()?;

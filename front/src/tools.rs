@@ -55,7 +55,13 @@ fn user(file: &Path, act: &UserTool) -> anyhow::Result<Done> {
             tool::remove(file, name)?;
             Done::note(format!("{name} is out"))
         }
-        UserTool::List => Done::output(tool::list(file)?.iter().map(|name| format!("{name}\n")).collect()),
+        UserTool::List => {
+            let names = tool::list(file)?;
+            if names.is_empty() {
+                return Ok(Done::note(format!("there is no account in {}", file.display())));
+            }
+            Done::output(names.iter().map(|name| format!("{name}\n")).collect())
+        }
     })
 }
 

@@ -65,6 +65,12 @@ fn the_help_puts_each_flag_under_its_heading() {
 }
 
 #[test]
+fn a_reason_is_told_once() {
+    let (code, said) = output(Command::new(FRONT).args(["--log", "a=b=c"]));
+    assert!(code == Some(1) && said.matches("error parsing level filter").count() == 1, "{code:?} {said}");
+}
+
+#[test]
 fn a_folder_without_the_pages_scripts_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let flags = ["--listen", "127.0.0.1:0", "--ops", "off", "--assets", &folder.path().to_string_lossy()];

@@ -55,6 +55,12 @@ fn what_makes_no_sense_is_said_before_anything_is_begun() {
     }
 }
 
+#[test]
+fn a_reason_is_told_once() {
+    let (code, said) = output(back(&["--log", "a=b=c"]).env("BACK_HISTORY", "memory"));
+    assert!(code == Some(1) && said.matches("error parsing level filter").count() == 1, "{code:?} {said}");
+}
+
 /// Whether a page of this origin may connect.
 async fn is_let_in(back: &Back, origin: &str) -> bool {
     let request = format!(

@@ -410,6 +410,8 @@ async fn without_the_flags_there_is_no_desk() {
 fn accounts_are_kept_by_the_tool_and_passwords_never_stand_in_arguments() {
     let folder = tempfile::tempdir().unwrap();
     let tool = |args: &[&str], input: &str| front(folder.path(), args, input);
+    let nobody = tool(&["user", "list"], "");
+    assert!(nobody.stdout.is_empty() && String::from_utf8_lossy(&nobody.stderr).contains("there is no account in "));
     assert!(!tool(&["user", "add", "kim"], "short\n").status.success());
     assert!(tool(&["user", "add", "kim"], &format!("{PASSWORD}\n")).status.success());
     assert!(!tool(&["user", "add", "Kim"], &format!("{PASSWORD}\n")).status.success());
