@@ -83,7 +83,7 @@ impl Watched {
         let flags = [&["--log", "warn", "--ops", &place], flags].concat();
         let flags = flags.into_iter().map(str::to_owned).collect();
         // What threads keep at hand of what was freed counts as asked for, and is now this much and now that: up to a megabyte.
-        let environment = vec![("_RJEM_MALLOC_CONF".to_owned(), "tcache:false".into())];
+        let environment = vec![("MALLOC_CONF".to_owned(), "tcache:false".into())];
         let mut program = Program::new(path.to_owned(), flags, environment, folder.join(format!("{name}.log")))?;
         program.start(&[]).await?;
         Ok(Self { name, program, ops, allocated: Trend::default(), resident: Trend::default() })
