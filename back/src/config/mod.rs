@@ -156,7 +156,7 @@ impl From<Args> for Config {
             },
             hub: HubLimits {
                 rooms: none_is_all(args.rooms),
-                sessions: args.sessions,
+                sessions: none_is_all(args.sessions),
                 log_bytes: none_is_all(args.logs_mib).saturating_mul(1 << 20),
                 rest: Duration::from_millis(args.rest_ms),
                 presence: PresenceTimes { interval: args.presence_interval, grace: args.presence_grace },

@@ -15,8 +15,13 @@ fn the_defaults_are_the_documented_ones() {
 
 #[test]
 fn zero_means_no_limit() {
-    let config = Config::from_args(&["--rooms", "0", "--history-mib", "0", "--sends-per-second", "0"]).unwrap();
-    assert_eq!((config.hub.rooms, config.memory.bytes, config.session.rates.sends), (usize::MAX, usize::MAX, 0));
+    let config =
+        Config::from_args(&["--rooms", "0", "--sessions", "0", "--history-mib", "0", "--sends-per-second", "0"])
+            .unwrap();
+    assert_eq!(
+        (config.hub.rooms, config.hub.sessions, config.memory.bytes, config.session.rates.sends),
+        (usize::MAX, usize::MAX, usize::MAX, 0)
+    );
 }
 
 #[test]
