@@ -31,7 +31,7 @@ fn sound(data: &Path) -> u64 {
     report.messages
 }
 
-/// The metric would leave out most of what an idle server has, were SQLite's memory of another allocator.
+/// The metric would leave out much of what an idle server has, were SQLite's memory of another allocator.
 #[test]
 fn what_sqlite_asks_for_is_counted() {
     let mebibytes = 64;
