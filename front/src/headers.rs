@@ -69,7 +69,7 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    detach(&mut request);
+    detach(request.headers_mut());
     let is_old = request.version() < Version::HTTP_11;
     if is_old {
         // A compressed answer has no known length, and HTTP/1.0, which w3m speaks, has no chunks to send it in.
