@@ -279,3 +279,25 @@ pub(crate) fn sight_of(request: &HttpRequest) -> Sight {
         None => Sight::everything(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn whoever_comes_past_the_doors_unseen_sees_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let accounts = || web::Data::new(Accounts::open(folder.path().join("accounts.json")).unwrap());
+        assert!(sight_of(&TestRequest::default().to_http_request()).is_everything());
+        let closed = || TestRequest::default().app_data(accounts()).to_http_request();
+        let room = RoomName::parse("staff").unwrap();
+        assert!(!sight_of(&closed()).covers(&room) && !sight_of(&closed()).is_everything());
+        let request = closed();
+        let sight = Sight::of(vec![room.clone()], Vec::new()).unwrap();
+        let (account, sid) = ("a".to_owned(), "s".to_owned());
+        request.extensions_mut().insert(Person { account, name: Name::parse("kim").unwrap(), sid, sight });
+        assert!(sight_of(&request).covers(&room) && !sight_of(&request).is_everything());
+    }
+}

@@ -60,7 +60,8 @@ impl Doors {
         Ok(Self { office, accounts, looker, attempts, base, seen, orders })
     }
 
-    /// Puts them where requests are answered, and who there is beside them.
+    /// Puts them where requests are answered, and who there is beside them: by the one the guard shuts, and by the other
+    /// [`crate::asked::sight_of`] shows nothing to whoever comes past it.
     pub(crate) fn hang(doors: web::Data<Self>, app: &mut web::ServiceConfig) {
         app.app_data(web::Data::from(Arc::clone(&doors.accounts))).app_data(doors);
     }
