@@ -103,14 +103,10 @@ impl Server {
     /// Compiles the templates, loads the words and reads the certificate.
     ///
     /// # Errors
-    /// When a template or a table of words is broken, the folder of assets is missing, or there is no certificate where
-    /// one was named.
+    /// When a template or a table of words is broken, the folder of assets has no scripts of the page, or there is no
+    /// certificate where one was named.
     pub fn new(config: Config) -> anyhow::Result<Self> {
-        anyhow::ensure!(
-            config.assets.join("app/main.js").is_file(),
-            "there is no app/main.js in {}; name the folder with the page's scripts and styles with --assets",
-            config.assets.display()
-        );
+        config.has_assets().map_err(anyhow::Error::msg)?;
         let access = Access::new(&config);
         let known = accounts::open(config.ticket_key.as_deref(), config.accounts.as_deref())?;
         let office = known.as_ref().map(|(office, _)| Arc::clone(office));
@@ -120,7 +116,7 @@ impl Server {
         let back = Back::new(config.back, config.back_ca.as_deref())?.with(office.clone());
         let relay = config.same_port.then(|| {
             let limit = config.relays.map(|relays| if relays == 0 { usize::MAX } else { relays });
-            let limit = limit.unwrap_or_else(|| config::relays_for(descriptors::raise_limit()));
+            let limit = limit.unwrap_or_else(|| config::relays_for(descriptors::limit()));
             web::Data::new(Relay::new(back.clone(), config.base_path.clone(), limit))
         });
         let gate = web::Data::new(Gate {

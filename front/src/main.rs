@@ -8,7 +8,7 @@ use front::{
     config::{OPS, Tool},
     tools,
 };
-use service::{exposure, log, refused, settings::Standing, signals, supervisor};
+use service::{descriptors, exposure, log, refused, settings::Standing, signals, supervisor};
 use tokio_util::sync::CancellationToken;
 
 /// See `Cargo.toml` for why.
@@ -44,6 +44,7 @@ fn keep(config: &Config, tool: &Tool) -> anyhow::Result<()> {
 async fn serve(config: Config, standing: Standing) -> anyhow::Result<()> {
     log::begin(&config.log, config.log_format)
         .map_err(|error| anyhow!("--log {} is no filter: {error}", config.log))?;
+    descriptors::raise_limit();
     let listener = front::listen(config.listen)
         .map_err(|error| anyhow!("{}", refused::listening(config.listen, &error, "--listen or FRONT_LISTEN")))?;
     let address = listener.local_addr()?;

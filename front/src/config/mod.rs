@@ -108,7 +108,8 @@ pub struct Config {
     #[arg(long, env = "FRONT_OPS", value_name = "ADDRESS")]
     pub ops: Option<ops::Place>,
 
-    /// Limits of the HTTP API; the last, because whatever follows would stand under their heading
+    // The last, because whatever follows would stand under their heading.
+    /// Limits of the HTTP API
     #[command(flatten)]
     pub api: ApiLimits,
 }
@@ -236,8 +237,23 @@ impl Config {
         standing.again(LIVE)
     }
 
+    /// Whether the page's scripts and styles are where the settings say.
+    ///
+    /// # Errors
+    /// What is missing, for people. A folder of something else is not read: it may be endless.
+    pub fn has_assets(&self) -> Result<(), String> {
+        if self.assets.join("app/main.js").is_file() {
+            return Ok(());
+        }
+        let folder = self.assets.display();
+        Err(format!(
+            "there is no app/main.js in {folder}; name the folder with the page's scripts and styles with --assets"
+        ))
+    }
+
     /// Whether what the settings name makes sense too.
     fn check(self) -> Result<(), String> {
+        self.has_assets()?;
         log::check(&self.log).map_err(|error| format!("--log {}: {error}", self.log))?;
         let files = Files::of(self.tls_cert, self.tls_key);
         files.map(Certificate::open).transpose().map_err(|error| format!("no TLS: {error}"))?;
