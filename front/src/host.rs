@@ -104,7 +104,7 @@ impl BackUrl {
 
     /// The page's own port, where this server passes connections on.
     pub fn relayed(secure: bool, host: &Host, base: &BasePath) -> Self {
-        Self { scheme: scheme(secure), host: host.clone(), path: format!("{base}{}", SAME_PORT) }
+        Self { scheme: scheme(secure), host: host.clone(), path: format!("{base}{SAME_PORT}") }
     }
 
     /// The usual place as this server sees it: the same machine, port 3000.

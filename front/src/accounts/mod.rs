@@ -6,7 +6,7 @@ pub(crate) mod file;
 pub(crate) mod office;
 pub(crate) mod password;
 pub(crate) mod room_tool;
-pub(crate) mod rooms;
+mod rooms;
 pub(crate) mod tool;
 
 use std::{path::Path, sync::Arc, time::SystemTime};
