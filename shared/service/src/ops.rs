@@ -28,7 +28,9 @@ impl FromStr for Place {
         if text == "off" {
             return Ok(Self::Off);
         }
-        text.parse().map(Self::At).map_err(|error| format!("{error}; give an address and port, or off"))
+        text.parse()
+            .map(Self::At)
+            .map_err(|_| "give an address in numbers and a port, as in 127.0.0.1:3001, or off".to_owned())
     }
 }
 

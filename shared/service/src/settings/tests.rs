@@ -154,9 +154,9 @@ fn what_makes_no_sense_is_named_with_its_place() {
 fn a_mistake_is_told_with_what_to_do() {
     for (args, hint) in [
         (["--listen", "3000"], "'--listen <LISTEN>': give an address in numbers and a port, as in 127.0.0.1:3000\n"),
-        (["--rooms", "16K"], "'--rooms <ROOMS>': give a whole number, as in 100\n"),
-        (["--rate", "1.5"], "'--rate <RATE>': give a whole number, as in 100\n"),
-        (["check-config", "--rooms=7"], "--rooms stands before the command, as in `yard --rooms … check-config`\n"),
+        (["--rooms", "16K"], "'--rooms <ROOMS>': give a whole number from 0 on, as in 100\n"),
+        (["--rate", "1.5"], "'--rate <RATE>': give a whole number from 0 on, as in 100\n"),
+        (["check-config", "--rooms=7"], "--rooms stands before the command: yard --rooms … COMMAND\n"),
         (["backup", "--listen"], "--listen stands before the command"),
         // What is known nowhere is still that.
         (["backup", "--lisen"], "unexpected argument '--lisen' found"),

@@ -1,6 +1,10 @@
 //! What a mistake on the command line is told as: what to do, where the standard library only says what is wrong.
 
-use std::{error::Error as _, net::AddrParseError, num::ParseIntError};
+use std::{
+    error::Error as _,
+    net::AddrParseError,
+    num::{IntErrorKind, ParseIntError},
+};
 
 use clap::{
     Arg, Command,
@@ -22,8 +26,8 @@ fn value(error: &clap::Error) -> Option<String> {
     let source = error.source()?;
     let what = if source.is::<AddrParseError>() {
         "give an address in numbers and a port, as in 127.0.0.1:3000"
-    } else if source.is::<ParseIntError>() {
-        "give a whole number, as in 100"
+    } else if source.downcast_ref::<ParseIntError>()?.kind() == &IntErrorKind::InvalidDigit {
+        "give a whole number from 0 on, as in 100"
     } else {
         return None;
     };
@@ -41,5 +45,5 @@ fn place(command: &Command, error: &clap::Error) -> Option<String> {
     };
     let is_known = settable(command).filter_map(Arg::get_long).any(|known| flag.strip_prefix("--") == Some(known));
     let name = command.get_name();
-    is_known.then(|| format!("{flag} stands before the command, as in `{name} {flag} … check-config`"))
+    is_known.then(|| format!("{flag} stands before the command: {name} {flag} … COMMAND"))
 }
