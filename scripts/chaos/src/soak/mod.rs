@@ -37,7 +37,10 @@ use passers_by::{Servers, pass_by};
 use trend::Trend;
 
 /// How long people are there before it is counted what is open without them: what is opened once and kept, is open then.
-const REHEARSAL: Duration = Duration::from_secs(30);
+const REHEARSAL: Duration = Duration::from_secs(60);
+/// How many times as many strangers as later are there then. Tables and pools keep room for the most that ever were there
+/// at once; while that is now and then more than before, they grow by a step each time, for hours.
+const CRUSH: usize = 3;
 /// How long they are there each time after that.
 const TIDE: Duration = Duration::from_secs(120);
 /// How long it is quiet before memory is looked at: what the allocator keeps ready it gives back after 10 s.
@@ -152,13 +155,13 @@ impl House {
 pub async fn run(soak: &Soak) -> anyhow::Result<Outcome> {
     let folder = Folder::create("soak")?;
     let mut house = House::open(&Abilities::of(&soak.programs)?, folder.path()).await?;
-    people(&mut house, soak, 0, REHEARSAL).await?;
+    people(&mut house, soak, 0, REHEARSAL, CRUSH).await?;
     let before = house.until_held(None).await?;
     let [warm_up, minutes] = [soak.warm_up, soak.minutes].map(|minutes| Duration::from_secs_f64(minutes * 60.0));
     let begun = Instant::now();
     let mut wrong = Vec::new();
     for tide in 1.. {
-        let counts = people(&mut house, soak, tide, TIDE).await?;
+        let counts = people(&mut house, soak, tide, TIDE, 1).await?;
         let after = house.until_held(Some(&before)).await?;
         sleep(REST).await;
         let at = begun.elapsed();
@@ -219,8 +222,8 @@ pub async fn run(soak: &Soak) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Lets people in for this long, and out again.
-async fn people(house: &mut House, soak: &Soak, tide: u64, time: Duration) -> anyhow::Result<Counts> {
+/// Lets people in for this long, and so many times the strangers, and out again.
+async fn people(house: &mut House, soak: &Soak, tide: u64, time: Duration, crush: usize) -> anyhow::Result<Counts> {
     let servers = house.servers();
     let ways = Ways::to_back(servers.back)?.and_front(servers.front, &Door::ALL)?;
     // Nobody judges it, so nothing is written down; the counts are told.
@@ -230,7 +233,7 @@ async fn people(house: &mut House, soak: &Soak, tide: u64, time: Duration) -> an
     let seed = soak.seed.wrapping_mul(1_000_003).wrapping_add(tide);
     let mut crowd = Crowd::start(seed, time.as_secs_f64() / 4.0, soak.pace, &ways, &recorder, &watched)?;
     let mut strangers = JoinSet::new();
-    for number in 0..soak.passers_by {
+    for number in 0..soak.passers_by * crush {
         strangers.spawn(pass_by(servers, seed, number));
     }
     sleep(time).await;
