@@ -52,7 +52,7 @@ async fn what_a_tab_has_still_to_send_is_not_sent_by_its_copy() {
 
 #[tokio::test]
 async fn a_reload_is_the_same_person() {
-    let yard = Yard::open().await;
+    let yard = Yard::open_with_the_whole_browser().await;
     let a = yard.join("Ada", "dev").await;
     let b = yard.join("Bo", "dev").await;
     let two = "document.querySelectorAll('#people li').length === 2";
@@ -77,7 +77,7 @@ async fn a_reload_is_the_same_person() {
 
 #[tokio::test]
 async fn a_duplicated_tab_is_somebody_else() {
-    let yard = Yard::open().await;
+    let yard = Yard::open_with_the_whole_browser().await;
     let a = yard.join("Ada", "dev").await;
     // A window that a script opens gets a copy of the session storage, as a duplicated tab does.
     a.eval("void window.open(location.href)").await;

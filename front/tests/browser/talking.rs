@@ -6,7 +6,7 @@ use crate::yard::Yard;
 
 #[tokio::test]
 async fn two_tabs_talk_and_another_room_hears_nothing() {
-    let yard = Yard::open().await;
+    let yard = Yard::open_with_the_whole_browser().await;
     let minsu = yard.join("민수", "마당").await;
     let sora = yard.join("Sora", "마당").await;
     let other = yard.join("Jonas", "elsewhere").await;

@@ -47,19 +47,28 @@ fn start_driver(driver: &Path, environment: &[String]) -> Process {
 }
 
 impl Browser {
+    /// The engine alone where that is installed, else the whole of Chromium without a window.
     pub(crate) async fn start() -> Self {
-        Self::start_with(&[], &["--headless=new"]).await
+        match found("chromium-headless-shell").filter(|_| std::env::var_os("CHROMIUM").is_none()) {
+            Some(shell) => Self::start_with(&[], &shell, "chrome-headless-shell", &[]).await,
+            None => Self::start_whole().await,
+        }
+    }
+
+    /// What people have, menus and all, but without a window.
+    pub(crate) async fn start_whole() -> Self {
+        Self::start_with(&[], &chromium(), "chrome", &["--headless=new"]).await
     }
 
     /// With a window, and with this in its environment.
     pub(crate) async fn start_on_a_screen(environment: &[String]) -> Self {
-        Self::start_with(environment, &[]).await
+        Self::start_with(environment, &chromium(), "chrome", &[]).await
     }
 
-    async fn start_with(environment: &[String], more: &[&str]) -> Self {
+    /// `name` is what the driver calls this kind of browser.
+    async fn start_with(environment: &[String], chromium: &Path, name: &str, more: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let driver = program("CHROMEDRIVER", "chromedriver", "chromium-driver");
-        let chromium = program("CHROMIUM", "chromium", "chromium");
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let profile = std::env::temp_dir().join(format!("madang-browser-{}-{number}", std::process::id()));
         let driver = start_driver(&driver, environment);
@@ -84,7 +93,8 @@ impl Browser {
         ];
         let arguments = [&usual, more].concat();
         let options = json!({ "binary": chromium, "args": arguments });
-        let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+        let capabilities =
+            json!({ "browserName": name, "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
         let Value::Object(capabilities) = capabilities else { unreachable!() };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
@@ -305,14 +315,17 @@ impl Tab {
 
 /// A program that Debian installs: from its variable, else from the search path.
 fn program(variable: &str, name: &str, package: &str) -> PathBuf {
-    if let Some(path) = std::env::var_os(variable) {
-        return path.into();
-    }
+    std::env::var_os(variable).map(PathBuf::from).or_else(|| found(name)).unwrap_or_else(|| {
+        panic!("{name} is not installed: `apt install {package}` (Debian), or name its path in {variable}")
+    })
+}
+
+fn chromium() -> PathBuf {
+    program("CHROMIUM", "chromium", "chromium")
+}
+
+/// Where a program is that can be called by its name.
+fn found(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .map(|folder: PathBuf| folder.join(name))
-        .find(|path| Path::is_file(path))
-        .unwrap_or_else(|| {
-            panic!("{name} is not installed: `apt install {package}` (Debian), or name its path in {variable}")
-        })
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
 }

@@ -53,6 +53,13 @@ impl Yard {
         Self::around(turn, (back, flags), data, back_address.clone(), &back_address, &back_address, &[]).await
     }
 
+    /// For what the browser around the engine takes part in.
+    pub(crate) async fn open_with_the_whole_browser() -> Self {
+        let mut yard = Self::open().await;
+        yard.browser = Browser::start_whole().await;
+        yard
+    }
+
     /// The browser has a window on a screen, where people write with an input method.
     pub(crate) async fn open_with_input_method(input: &InputMethod) -> Self {
         let mut yard = Self::open().await;
