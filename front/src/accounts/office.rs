@@ -3,6 +3,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use anyhow::Context;
 use service::{
     kept::{Again, Kept},
     secret::{self, SecretError},
@@ -14,14 +15,14 @@ use shared::{
 
 use super::{Person, file::Accounts, now, word};
 
-/// The account of what this server asks for itself. Those of people are random words of another length.
-const READER: &str = "front";
-
 /// Makes tickets.
 pub(crate) struct Office {
     keys: Kept<TicketKeys>,
     /// Who there is.
     accounts: Arc<Accounts>,
+    /// The account of what this server asks for itself: a random word, which nobody has and nobody can be given. Another
+    /// application with the same key calls its people as it likes, and who is banned there must not take this server along.
+    reader: String,
 }
 
 impl Office {
@@ -33,7 +34,8 @@ impl Office {
             let short = || SecretError::Short { file: file.clone(), least: KEY_BYTES };
             TicketKeys::new(&secret::read(&file, KEY_BYTES, KEYS)?).ok_or_else(short)
         })?;
-        Ok(Self { keys, accounts })
+        let reader = word().context("no account for this server")?;
+        Ok(Self { keys, accounts, reader })
     }
 
     /// The keys as they are now.
@@ -62,7 +64,7 @@ impl Office {
 
     /// Lets this server read every room.
     pub(crate) fn reader(&self) -> Option<String> {
-        self.seal(READER, now(), |ticket| seen(ticket, &Sight::everything()))
+        self.seal(&self.reader, now(), |ticket| seen(ticket, &Sight::everything()))
     }
 
     /// Ends a sign-in.
@@ -97,4 +99,27 @@ impl Office {
 fn seen(ticket: Ticket, sight: &Sight) -> Ticket {
     let prefixes = if sight.is_everything() { vec![String::new()] } else { sight.beginnings().to_vec() };
     Ticket { rooms: sight.names().to_vec(), prefixes, ..ticket }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_server_reads_under_a_name_that_nobody_can_be_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        secret::write_new(&key, &"k".repeat(43)).unwrap();
+        let office = || {
+            let accounts = Arc::new(Accounts::open(folder.path().join("accounts.json")).unwrap());
+            Office::open(&key, accounts).unwrap()
+        };
+        let reads = |office: &Office| {
+            let ticket = office.reader().unwrap();
+            Ticket::open(&ticket, office.keys().first(), now()).unwrap().sub
+        };
+        let (one, other) = (office(), office());
+        assert_eq!(reads(&one), reads(&one));
+        assert_ne!(reads(&one), reads(&other));
+    }
 }
