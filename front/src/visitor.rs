@@ -3,10 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::{dev::ServiceRequest, http::header};
+use actix_web::{HttpMessage, HttpRequest, dev::ServiceRequest, http::header, web::Data};
 use service::live::Live;
 use shared::{
-    TrustedProxies,
+    Address, TrustedProxies,
     origin::{self, AllowedOrigin},
 };
 
@@ -101,4 +101,11 @@ fn last<'a>(request: &'a ServiceRequest, name: &str) -> Option<&'a str> {
     let line = request.headers().get_all(name).last()?;
     // What cannot be read is no scheme and no host.
     line.to_str().unwrap_or("").rsplit(',').next().map(str::trim)
+}
+
+/// From where a request came, where that has limits: not for this machine, and not for a proxy that names nobody.
+pub(crate) fn counted(request: &HttpRequest) -> Option<Address> {
+    let address = request.extensions().get::<Visitor>()?.address;
+    let is_proxy = request.app_data::<Data<Gate>>().is_some_and(|gate| gate.trusted.now().trusts(address));
+    Address::of(address).filter(|_| !is_proxy)
 }

@@ -5,18 +5,18 @@ use std::{net::IpAddr, time::Duration};
 use actix_web::{
     HttpMessage, HttpRequest,
     http::header,
-    web::{Bytes, Data, Payload},
+    web::{Bytes, Payload},
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use shared::{Address, ErrorBody, ErrorCode, Position, RoomName, SessionToken, limits};
+use shared::{ErrorBody, ErrorCode, Position, RoomName, SessionToken, limits};
 use tokio::time::timeout;
 
 use crate::{
     accounts::Person,
     asked::{query, sight_of},
     problem::Problem,
-    visitor::{Gate, Visitor},
+    visitor::Visitor,
 };
 
 /// Time for a request's body.
@@ -25,13 +25,6 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// From where the request came, as far as trusted proxies tell.
 pub(super) fn address(request: &HttpRequest) -> Option<IpAddr> {
     request.extensions().get::<Visitor>().map(|visitor| visitor.address)
-}
-
-/// The same, where it has limits: not for this machine, and not for a proxy that names nobody.
-pub(super) fn counted(request: &HttpRequest) -> Option<Address> {
-    let address = address(request)?;
-    let is_proxy = request.app_data::<Data<Gate>>().is_some_and(|gate| gate.trusted.now().trusts(address));
-    Address::of(address).filter(|_| !is_proxy)
 }
 
 /// Who signed in, where one has to.

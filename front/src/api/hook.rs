@@ -10,7 +10,7 @@ use serde::Deserialize;
 use shared::{ErrorCode, Name, limits};
 
 use super::{asked, post::by_guest};
-use crate::{bridge::Bridge, problem::Problem};
+use crate::{bridge::Bridge, problem::Problem, visitor::counted};
 
 /// What Slack calls a payload, as far as it is understood here.
 #[derive(Deserialize)]
@@ -51,7 +51,7 @@ fn text(status: StatusCode, word: &str) -> HttpResponse {
 
 async fn say(request: &HttpRequest, payload: Payload, bridge: &Bridge) -> Result<(), Problem> {
     let room = asked::room(request)?;
-    let place = bridge.post()?;
+    let place = bridge.post(counted(request))?;
     let body = asked::body(payload, limits::MESSAGE_BYTES).await?;
     let invalid = || Problem::from(shared::ErrorBody::new(ErrorCode::BadJson, "no payload"));
     let whole = asked::text(&body)?;

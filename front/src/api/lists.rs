@@ -10,11 +10,12 @@ use crate::{
     asked::{query, sight_of},
     bridge::{Bridge, Page},
     problem::Problem,
+    visitor::counted,
 };
 
 /// `GET /api/rooms`.
 pub(super) async fn rooms(request: HttpRequest, bridge: Data<Bridge>) -> Result<HttpResponse, Problem> {
-    bridge.may_ask(asked::counted(&request))?;
+    bridge.may_ask(counted(&request))?;
     let sight = sight_of(&request);
     let mut fields = fields(&bridge.ask(None, json!({ "type": "rooms" })).await?)?;
     if let Some(Value::Array(rooms)) = fields.get_mut("rooms") {
@@ -33,7 +34,7 @@ pub(super) async fn users(request: HttpRequest, bridge: Data<Bridge>) -> Result<
             UserId::parse(&after).map_err(|error| Problem::field("after", format!("after: {error}")).got(&after))?;
         question["after"] = after.as_str().into();
     }
-    bridge.may_ask(asked::counted(&request))?;
+    bridge.may_ask(counted(&request))?;
     Ok(answer(fields(&bridge.ask(Some(&room), question).await?)?))
 }
 
@@ -46,8 +47,9 @@ pub(super) async fn search(request: HttpRequest, bridge: Data<Bridge>) -> Result
     if let Some(before) = asked::number(&request, "before", limits::MAX_SAFE_INTEGER)? {
         question["before"] = before.into();
     }
-    bridge.may_ask(asked::counted(&request))?;
-    let page = bridge.ask(Some(&room), question).await.map_err(|mut error| {
+    let from = counted(&request);
+    bridge.may_ask(from)?;
+    let page = bridge.search(from, question).await.map_err(|mut error| {
         // It is called otherwise here.
         if error.field.as_deref() == Some("text") {
             error.field = Some("q".to_owned());

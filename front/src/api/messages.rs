@@ -20,6 +20,7 @@ use crate::{
     },
     metrics::Open,
     problem::Problem,
+    visitor::counted,
 };
 
 /// Longest wait of a long poll, in seconds: less than the 30 s after which many a proxy gives up.
@@ -64,19 +65,18 @@ pub(super) async fn get(request: HttpRequest, bridge: web::Data<Bridge>) -> Resu
         (None, None, Some(seq)) => Some(("around", seq)),
         _ => return Err(Problem::field("after", "more than one of after, before and around").into()),
     };
-    let from = asked::counted(&request);
+    let from = counted(&request);
     if let Some(which) = which {
         let limit = asked::limit(&request, limits::DEFAULT_LAST)?;
-        bridge.may_ask(from)?;
-        let page = bridge.page(&room, Some(which), limit).await?;
+        let page = bridge.page(from, &room, Some(which), limit).await?;
         return Ok(answer_with_page(&room, &page));
     }
     let limit = asked::limit(&request, LIMIT)?;
     let wait = Duration::from_secs(asked::number(&request, "wait", WAIT_SECONDS)?.unwrap_or(0));
     let known = asked::field(&request, header::IF_NONE_MATCH).unwrap_or_default();
     let found = match after {
-        None if wait.is_zero() => newest(&bridge, &room, limit).await?,
-        _ => poll(&bridge, &room, after, known, wait, limit, from).await?,
+        None if wait.is_zero() => newest(&bridge, from, &room, limit).await?,
+        _ => poll(&bridge, from, &room, after, known, wait, limit).await?,
     };
     let tag = found.tag();
     // An answer with a gap says more than its position.
@@ -153,18 +153,23 @@ fn body(room: &RoomName, here: &Here, messages: &[Bytes], rest: Map<String, Valu
 }
 
 /// The newest messages, from what is here or from history; nobody need read the room.
-async fn newest(bridge: &Bridge, room: &RoomName, limit: u32) -> Result<Found, Problem> {
+async fn newest(bridge: &Bridge, from: Option<Address>, room: &RoomName, limit: u32) -> Result<Found, Problem> {
     if let Some(reading) = bridge.read_already(room)
         && let (Stage::Live, Some(here)) = reading.glance()
         && let Some(found) = newest_here(&reading, &here, limit)
     {
         return Ok(found);
     }
-    newest_of_history(bridge, room, limit).await
+    newest_of_history(bridge, from, room, limit).await
 }
 
-async fn newest_of_history(bridge: &Bridge, room: &RoomName, limit: u32) -> Result<Found, Problem> {
-    let page = bridge.page(room, None, limit).await?;
+async fn newest_of_history(
+    bridge: &Bridge,
+    from: Option<Address>,
+    room: &RoomName,
+    limit: u32,
+) -> Result<Found, Problem> {
+    let page = bridge.page(from, room, None, limit).await?;
     let position = Position { epoch: page.epoch.clone(), seq: page.top };
     let here = Here { epoch: page.epoch.clone(), first: page.first, top: page.top };
     Ok(Found { here, messages: page.messages().collect(), position, more: false, gap: None })
@@ -183,29 +188,29 @@ fn newest_here(reading: &Reading, here: &Here, limit: u32) -> Option<Found> {
 /// name.
 async fn poll(
     bridge: &Bridge,
+    from: Option<Address>,
     room: &RoomName,
     after: Option<After>,
     known: &str,
     wait: Duration,
     limit: u32,
-    from: Option<Address>,
 ) -> Result<Found, Problem> {
     let _seat = if wait.is_zero() { None } else { Some(bridge.seat(Open::Poll, from)?) };
     let (until, departure) = (Instant::now() + wait, bridge.enter());
-    let reading = bridge.read(room)?;
+    let reading = bridge.read(from, room)?;
     let mut changes = reading.watch();
     let here = ready(&reading).await?;
     let only_new = after.is_some();
     let seq = match after {
         Some(After::Position(at)) => {
-            if is_foreign(bridge, room, &at, &here).await? {
-                return another_history(bridge, room).await;
+            if is_foreign(bridge, from, room, &at, &here).await? {
+                return another_history(bridge, from, room).await;
             }
             at.seq
         }
-        Some(After::Seq(seq)) => reached(bridge, room, seq, &here).await?,
+        Some(After::Seq(seq)) => reached(bridge, from, room, seq, &here).await?,
         None => {
-            let found = newest(bridge, room, limit).await?;
+            let found = newest(bridge, from, room, limit).await?;
             if !found.messages.is_empty() && !names(known, &found.tag()) {
                 return Ok(found);
             }
@@ -224,13 +229,13 @@ async fn poll(
         let mut again = until;
         if here.epoch != at.epoch {
             if matches!(stage, Stage::Live) {
-                return another_history(bridge, room).await;
+                return another_history(bridge, from, room).await;
             }
         } else if here.top > at.seq {
             if !only_new {
-                return newest(bridge, room, limit).await;
+                return newest(bridge, from, room, limit).await;
             }
-            match after_here(bridge, room, &reading, &here, &at, limit).await? {
+            match after_here(bridge, from, room, &reading, &here, &at, limit).await? {
                 Some(found) => return Ok(found),
                 None => again = until.min(Instant::now() + AGAIN),
             }
@@ -251,6 +256,7 @@ async fn poll(
 /// What is after a position that is not the newest; nothing when history does not have it yet.
 async fn after_here(
     bridge: &Bridge,
+    from: Option<Address>,
     room: &RoomName,
     reading: &Reading,
     here: &Here,
@@ -263,7 +269,8 @@ async fn after_here(
             (here.clone(), messages, last < here.top)
         }
         None => {
-            let Page { epoch, first, top, messages, more } = bridge.page(room, Some(("after", at.seq)), limit).await?;
+            let Page { epoch, first, top, messages, more } =
+                bridge.page(from, room, Some(("after", at.seq)), limit).await?;
             reading.kept_from(&epoch, first);
             if epoch != at.epoch {
                 return Ok(None);
@@ -272,9 +279,9 @@ async fn after_here(
         }
     };
     let Some(first) = messages.first().map(Encoded::seq) else { return Ok(None) };
-    let from = at.seq + 1;
-    let reason = if here.first > from { GapReason::Expired } else { GapReason::Lost };
-    let gap = (first > from).then(|| gap(room, from, first - 1, reason));
+    let next = at.seq + 1;
+    let reason = if here.first > next { GapReason::Expired } else { GapReason::Lost };
+    let gap = (first > next).then(|| gap(room, next, first - 1, reason));
     // A later hole is told when its turn comes.
     let whole = messages.iter().zip(first..).take_while(|(message, seq)| message.seq() == *seq).count();
     more |= whole < messages.len();
@@ -286,8 +293,8 @@ async fn after_here(
 }
 
 /// For whoever comes with a position of another history.
-async fn another_history(bridge: &Bridge, room: &RoomName) -> Result<Found, Problem> {
-    let mut found = newest_of_history(bridge, room, limits::DEFAULT_LAST).await?;
+async fn another_history(bridge: &Bridge, from: Option<Address>, room: &RoomName) -> Result<Found, Problem> {
+    let mut found = newest_of_history(bridge, from, room, limits::DEFAULT_LAST).await?;
     found.gap = Some(gap(room, 1, found.here.top, GapReason::Epoch));
     Ok(found)
 }

@@ -14,6 +14,7 @@ use crate::{
     asked::query,
     bridge::{Bridge, Saying, new_id},
     problem::Problem,
+    visitor::counted,
 };
 
 /// What somebody wants to say.
@@ -34,7 +35,7 @@ pub(super) async fn post(
     let speaker = asked::speaker(&request)?;
     let key = key(&request)?;
     // Before the body is read: whoever is slow holds a place, and nothing else.
-    let place = bridge.post()?;
+    let place = bridge.post(counted(&request))?;
     let body = asked::body(payload, limits::MESSAGE_BYTES).await?;
     let said = match asked::media_type(&request).as_str() {
         "" | "text/plain" | "application/x-www-form-urlencoded" => plain(&request, &body)?,

@@ -22,6 +22,7 @@ use crate::{
     },
     metrics::Open,
     problem::Problem,
+    visitor::counted,
 };
 
 /// Longest wait of a long poll, in seconds.
@@ -42,7 +43,7 @@ pub(super) async fn begin(
     payload: Payload,
     bridge: Data<Bridge>,
 ) -> Result<HttpResponse, Problem> {
-    let _place = bridge.post()?;
+    let _place = bridge.post(counted(&request))?;
     let body = asked::body(payload, limits::MESSAGE_BYTES).await?;
     let mut fields = if body.is_empty() { Default::default() } else { asked::object(&body)? };
     match fields.get("type") {
@@ -51,8 +52,8 @@ pub(super) async fn begin(
         Some(_) => return Err(Problem::field("type", "a session begins with hello").into()),
     }
     fields.insert("type".to_owned(), "hello".into());
-    if let Some(ticket) = asked::person(&request).and_then(|person| bridge.ticket_of(&person)) {
-        fields.insert("ticket".to_owned(), ticket.into());
+    if let Some(person) = asked::person(&request) {
+        fields.insert("ticket".to_owned(), bridge.ticket_of(&person)?.into());
     }
     let hello = Value::Object(fields).to_string();
     // What is refused here need not be asked there.
@@ -92,7 +93,7 @@ pub(super) async fn events(request: HttpRequest, bridge: Data<Bridge>) -> Result
     };
     let after = seen.unwrap_or(0);
     let what = if wait.is_some() { Open::SessionPoll } else { Open::SessionEvents };
-    let seat = bridge.seat(what, asked::counted(&request))?;
+    let seat = bridge.seat(what, counted(&request))?;
     let listener = session.listen(after).ok_or_else(no_session)?;
     match wait {
         Some(seconds) => Ok(poll(listener, after, Duration::from_secs(seconds), &bridge).await),
@@ -206,7 +207,7 @@ pub(super) async fn commands(
     bridge: Data<Bridge>,
 ) -> Result<HttpResponse, Problem> {
     let session = find(&request, &bridge)?;
-    let _place = bridge.post()?;
+    let _place = bridge.post(counted(&request))?;
     let body = asked::body(payload, COMMANDS_BYTES).await?;
     let texts = read(asked::text(&body)?)?;
     let accepted = texts.len();

@@ -16,6 +16,7 @@ use crate::{
     },
     metrics::Open,
     problem::Problem,
+    visitor::counted,
 };
 
 /// What a browser waits before it connects again, in milliseconds.
@@ -53,9 +54,10 @@ async fn stream(
         None => Start::Last(last.unwrap_or(u64::from(limits::DEFAULT_LAST))),
     };
     let what = if first.is_some() { Open::Events } else { Open::Lines };
-    let seat = bridge.seat(what, asked::counted(request))?;
-    let reading = bridge.read(&room)?;
-    let reader = Reader::open(Arc::clone(&bridge), reading, start).await?;
+    let from = counted(request);
+    let seat = bridge.seat(what, from)?;
+    let reading = bridge.read(from, &room)?;
+    let reader = Reader::open(Arc::clone(&bridge), from, reading, start).await?;
     let are_events = first.is_some();
     let first = stream::iter(first.map(|text| Ok(Bytes::from_static(text.as_bytes()))));
     let rest = stream::unfold(Some((reader, seat)), move |state| async move {

@@ -75,13 +75,18 @@ pub(crate) struct Line {
 impl Line {
     /// A line that connects as soon as somebody needs it, and the task that runs it until the line is dropped. From `stop`
     /// on it is no news that back is gone: it is mostly stopped together with this server.
-    pub(crate) fn new(back: Back, stop: CancellationToken) -> (Arc<Self>, impl Future<Output = ()> + Send) {
-        let (questions, asked) = mpsc::channel(UNANSWERED);
+    /// Back is asked so many questions at a time, at most [`UNANSWERED`].
+    pub(crate) fn new(
+        back: Back,
+        stop: CancellationToken,
+        at_a_time: usize,
+    ) -> (Arc<Self>, impl Future<Output = ()> + Send) {
+        let (questions, asked) = mpsc::channel(at_a_time);
         let line = Arc::new(Self {
             feeds: Mutex::default(),
             changed: Notify::new(),
             questions,
-            unanswered: Arc::new(Semaphore::new(UNANSWERED)),
+            unanswered: Arc::new(Semaphore::new(at_a_time)),
             waiting: Arc::new(Semaphore::new(WAITING)),
             away: AtomicBool::new(false),
         });
@@ -100,6 +105,11 @@ impl Line {
     /// Whether it reads this room.
     pub(crate) fn has(&self, room: &RoomName) -> bool {
         self.feeds().contains_key(room)
+    }
+
+    /// How many questions somebody here waits for the answer of.
+    pub(crate) fn under_way(&self) -> usize {
+        WAITING - self.waiting.available_permits()
     }
 
     /// Reads a room from now on.

@@ -23,17 +23,15 @@ use std::{
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use service::visitors::{Allowed, Visitors};
+use service::visitors::Allowed;
 use shared::{Address, ErrorBody, RoomName, limits};
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    accounts::Person,
-    dial::Back,
-    metrics::{Metrics, Seat},
-};
+use crate::{accounts::Person, dial::Back, metrics::Metrics};
 use departure::{Departure, Departures};
+use line::Line;
+use places::{Place, Places};
 pub(crate) use rooms::Reading;
 use rooms::Rooms;
 pub use say::{Saying, new_id};
@@ -53,6 +51,12 @@ pub struct BridgeLimits {
     pub sessions: usize,
     /// Requests at once that say something or begin a session.
     pub posts: usize,
+    /// Those of one address.
+    pub posts_per_address: u32,
+    /// Searches at once.
+    pub searches: usize,
+    /// Those of one address.
+    pub searches_per_address: u32,
     /// Bytes of messages that all rooms together keep ready.
     pub buffered: usize,
     /// A room is read for so long after its last reader left.
@@ -62,6 +66,9 @@ pub struct BridgeLimits {
     /// Time in which those who listen are let go when the server stops.
     pub drain: Duration,
 }
+
+/// Searches at once that back is asked for; it has as many searchers.
+const SEARCHERS: usize = 2;
 
 /// How long the chat server's name for itself is believed.
 const SERVER_KNOWN: Duration = Duration::from_secs(60);
@@ -75,9 +82,12 @@ pub struct Bridge {
     limits: BridgeLimits,
     rooms: Mutex<Rooms>,
     share: Arc<AtomicUsize>,
-    readers: Arc<Semaphore>,
-    addresses: Arc<Visitors<Address>>,
-    posts: Arc<Semaphore>,
+    readers: Places,
+    posts: Places,
+    searches: Places,
+    /// Searches have lines of their own. Back answers one question of a connection after the other, and a search may take
+    /// seconds: behind it everybody's pages and lists would wait.
+    searching: Vec<Arc<Line>>,
     /// What the chat server calls itself, and since when that is known; one asks at a time.
     server: tokio::sync::Mutex<Option<(String, Instant)>>,
     /// API sessions.
@@ -94,6 +104,8 @@ impl Bridge {
         stop: CancellationToken,
         end: CancellationToken,
     ) -> Arc<Self> {
+        let lines = (0..SEARCHERS).map(|_| Line::new(back.clone(), stop.clone(), 1));
+        let (searching, runs): (Vec<_>, Vec<_>) = lines.unzip();
         let bridge = Arc::new(Self {
             sessions: Sessions::new(back.clone(), limits.sessions, limits.session_idle),
             back,
@@ -101,13 +113,15 @@ impl Bridge {
             end,
             rooms: Mutex::default(),
             share: Arc::new(AtomicUsize::new(limits.buffered)),
-            readers: Arc::new(Semaphore::new(limits.readers.min(Semaphore::MAX_PERMITS))),
-            addresses: Visitors::new(limits.addresses),
-            posts: Arc::new(Semaphore::new(limits.posts.min(Semaphore::MAX_PERMITS))),
+            readers: Places::for_readers(limits.readers, limits.addresses),
+            posts: Places::for_posts(limits.posts, limits.posts_per_address),
+            searches: Places::for_searches(limits.searches, limits.searches_per_address),
+            searching,
             server: tokio::sync::Mutex::default(),
             limits,
             runtime,
         });
+        runs.into_iter().for_each(|run| bridge.spawn(run));
         bridge.spawn(rooms::tidy(Arc::downgrade(&bridge)));
         bridge
     }
@@ -141,11 +155,30 @@ impl Bridge {
         self.line(room).ask(question).await
     }
 
-    /// A page of a room's history; `which` is `before`, `after` or `around` with its `seq`, or nothing for the newest.
+    /// Searches in a room, for somebody at an address that is counted; the answer comes as back wrote it. Who gives up while
+    /// it waits for its turn takes it from nobody.
     ///
     /// # Errors
-    /// What back answered, or why it could not be asked.
-    pub async fn page(&self, room: &RoomName, which: Option<(&str, u64)>, limit: u32) -> Result<Page, Box<ErrorBody>> {
+    /// `overloaded` or `rate_limited` when too many search at once, here or at that address; else as [`Self::ask`].
+    pub(crate) async fn search(&self, from: Option<Address>, question: Value) -> Result<Bytes, Box<ErrorBody>> {
+        let _place = self.searcher(from)?;
+        let line = self.searching.iter().min_by_key(|line| line.under_way());
+        line.ok_or_else(told::unavailable)?.ask(question).await
+    }
+
+    /// A page of a room's history, for somebody at an address that is counted; `which` is `before`, `after` or `around`
+    /// with its `seq`, or nothing for the newest.
+    ///
+    /// # Errors
+    /// As [`Self::may_ask`]; what back answered, or why it could not be asked.
+    pub(crate) async fn page(
+        &self,
+        from: Option<Address>,
+        room: &RoomName,
+        which: Option<(&str, u64)>,
+        limit: u32,
+    ) -> Result<Page, Box<ErrorBody>> {
+        self.may_ask(from)?;
         let mut question = json!({ "type": "history", "room": room, "limit": limit });
         if let Some((which, seq)) = which {
             question[which] = seq.into();
@@ -157,8 +190,8 @@ impl Bridge {
     ///
     /// # Errors
     /// As [`Self::page`].
-    pub async fn newest(&self, room: &RoomName) -> Result<Page, Box<ErrorBody>> {
-        self.page(room, None, limits::DEFAULT_LAST).await
+    pub(crate) async fn newest(&self, from: Option<Address>, room: &RoomName) -> Result<Page, Box<ErrorBody>> {
+        self.page(from, room, None, limits::DEFAULT_LAST).await
     }
 
     /// What the chat server calls itself; nothing while it cannot be reached. Asked at most once a minute.
@@ -175,8 +208,11 @@ impl Bridge {
     }
 
     /// A ticket for somebody who signed in.
-    pub(crate) fn ticket_of(&self, person: &Person) -> Option<String> {
-        self.back.ticket_of(person)
+    ///
+    /// # Errors
+    /// `unauthorized` when their sign-in is over: without a ticket they would speak as a guest, where guests may.
+    pub(crate) fn ticket_of(&self, person: &Person) -> Result<String, Box<ErrorBody>> {
+        self.back.ticket_of(person).ok_or_else(told::signed_out)
     }
 
     /// Hands the chat server an order to end a sign-in; whether it was carried out.
@@ -195,7 +231,7 @@ impl Bridge {
     /// # Errors
     /// What back answered: nothing was stored. `unavailable` where it did not answer: the same [`Saying`] again settles
     /// whether it was stored.
-    pub async fn say(&self, place: Seat, saying: Saying) -> Result<Bytes, Box<ErrorBody>> {
+    pub(crate) async fn say(&self, place: Place, saying: Saying) -> Result<Bytes, Box<ErrorBody>> {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let (back, reading) = (self.back.clone(), self.read_already(&saying.room));
         let metrics = Arc::clone(self.metrics());

@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use shared::{ErrorBody, Gap, GapReason, Position, RoomName, limits};
+use shared::{Address, ErrorBody, Gap, GapReason, Position, RoomName, limits};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
@@ -108,6 +108,7 @@ pub(crate) async fn ready(reading: &Reading) -> Result<Here, Box<ErrorBody>> {
 /// When history cannot be asked.
 pub(crate) async fn is_foreign(
     bridge: &Bridge,
+    from: Option<Address>,
     room: &RoomName,
     at: &Position,
     here: &Here,
@@ -116,7 +117,7 @@ pub(crate) async fn is_foreign(
         return Ok(at.epoch != here.epoch);
     }
     // Another way may have been faster than ours: only history knows whether there is such a number.
-    let page = bridge.page(room, None, 1).await?;
+    let page = bridge.page(from, room, None, 1).await?;
     Ok(page.epoch != at.epoch || page.top < at.seq)
 }
 
@@ -124,24 +125,35 @@ pub(crate) async fn is_foreign(
 ///
 /// # Errors
 /// When history cannot be asked.
-pub(crate) async fn reached(bridge: &Bridge, room: &RoomName, seq: u64, here: &Here) -> Result<u64, Box<ErrorBody>> {
+pub(crate) async fn reached(
+    bridge: &Bridge,
+    from: Option<Address>,
+    room: &RoomName,
+    seq: u64,
+    here: &Here,
+) -> Result<u64, Box<ErrorBody>> {
     let at = Position { epoch: here.epoch.clone(), seq };
     // Whoever has it from another front is ahead of this one.
-    Ok(if is_foreign(bridge, room, &at, here).await? { here.top } else { seq })
+    Ok(if is_foreign(bridge, from, room, &at, here).await? { here.top } else { seq })
 }
 
 impl Reader {
-    /// Begins to read.
+    /// Begins to read, for somebody at an address that is counted.
     ///
     /// # Errors
-    /// As [`ready`].
-    pub(crate) async fn open(bridge: Arc<Bridge>, reading: Reading, start: Start) -> Result<Self, Box<ErrorBody>> {
+    /// As [`ready`], and [`Bridge::may_ask`].
+    pub(crate) async fn open(
+        bridge: Arc<Bridge>,
+        from: Option<Address>,
+        reading: Reading,
+        start: Start,
+    ) -> Result<Self, Box<ErrorBody>> {
         let here = ready(&reading).await?;
         let changes = reading.watch();
         let Here { epoch, first, top } = here.clone();
         let (seq, foreign) = match start {
-            Start::After(at) => (at.seq, is_foreign(&bridge, reading.room(), &at, &here).await?),
-            Start::AfterSeq(seq) => (reached(&bridge, reading.room(), seq, &here).await?, false),
+            Start::After(at) => (at.seq, is_foreign(&bridge, from, reading.room(), &at, &here).await?),
+            Start::AfterSeq(seq) => (reached(&bridge, from, reading.room(), seq, &here).await?, false),
             Start::Last(last) => (top.saturating_sub(last).max(first.saturating_sub(1)).min(top), false),
         };
         let at = Position { epoch, seq };
@@ -274,7 +286,8 @@ impl Reader {
 
     /// Reads a page after the cursor; false when that was of no use.
     async fn read_history(&mut self) -> bool {
-        let asked = self.bridge.page(self.reading.room(), Some(("after", self.at.seq)), self.page).await;
+        // A stream has a place, and goes no faster than its reader.
+        let asked = self.bridge.page(None, self.reading.room(), Some(("after", self.at.seq)), self.page).await;
         let Ok(Page { epoch, first, top, messages, .. }) = asked else { return false };
         if epoch != self.at.epoch {
             // The feed will hear of it too.

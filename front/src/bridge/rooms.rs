@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use shared::{ErrorBody, RoomName};
+use shared::{Address, ErrorBody, RoomName};
 
 use super::{
     Bridge,
@@ -50,17 +50,19 @@ impl Bridge {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads a room: the one subscription of this front, begun where nobody reads it yet.
+    /// Reads a room, for somebody at an address that is counted: the one subscription of this front, begun where nobody
+    /// reads it yet. To begin one is a question.
     ///
     /// # Errors
-    /// `overloaded` when as many rooms are read as may be.
-    pub(crate) fn read(&self, room: &RoomName) -> Result<Reading, Box<ErrorBody>> {
+    /// `overloaded` when as many rooms are read as may be, or as [`Self::may_ask`].
+    pub(crate) fn read(&self, from: Option<Address>, room: &RoomName) -> Result<Reading, Box<ErrorBody>> {
         let mut rooms = self.rooms();
         if let Some(feed) = rooms.feeds.get(room)
             && !feed.is_refused()
         {
             return Ok(reading(feed));
         }
+        self.may_ask(from)?;
         if !rooms.feeds.contains_key(room) && rooms.feeds.len() >= self.limits.rooms && !rooms.forget_one() {
             self.metrics().hit(Limit::Rooms);
             return Err(too_many("too many rooms are read at once", self.limits.rooms));
@@ -90,7 +92,7 @@ impl Bridge {
         if let Some(line) = lines.iter().find(has).or_else(|| lines.iter().find(|line| line.rooms() < line::ROOMS)) {
             return Arc::clone(line);
         }
-        let (line, run) = Line::new(self.back.clone(), self.departures.stop());
+        let (line, run) = Line::new(self.back.clone(), self.departures.stop(), line::UNANSWERED);
         self.spawn(run);
         rooms.lines.push(Arc::clone(&line));
         line

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     backoff::{Backoff, random},
     feed::{Feed, Stage, View},
-    told::{Told, error_of, overloaded},
+    told::{Told, error_of, overloaded, signed_out},
     upstream::{self, Heard, Hearing, Speaking},
 };
 use crate::{accounts::Person, dial::Back};
@@ -128,16 +128,20 @@ pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<Error
     loop {
         match upstream::open(back, *from).await {
             Ok((mut speaking, mut hearing)) => {
-                // A ticket is for one try.
-                if let Some(ticket) = person.as_ref().and_then(|person| back.ticket_of(person)) {
-                    hello["ticket"] = ticket.into();
+                // A ticket is for one try. Whoever signed out meanwhile says nothing any more, and nothing as a guest.
+                if let Some(person) = person {
+                    match back.ticket_of(person) {
+                        Some(ticket) => hello["ticket"] = ticket.into(),
+                        None if said => return Err(in_doubt()),
+                        None => return Err(signed_out()),
+                    }
                 }
                 lines[0] = hello.to_string();
-                let in_doubt = std::mem::replace(&mut said, true);
+                let again = std::mem::replace(&mut said, true);
                 let attempt = timeout(PATIENCE, attempt(&mut speaking, &mut hearing, &lines, join_id, id.as_str()));
                 match attempt.await {
                     // It says of this attempt that nothing was stored, and knows nothing of the one before.
-                    Ok(Some(Err(error))) if in_doubt && !is_about_the_message(error.code) => {}
+                    Ok(Some(Err(error))) if again && !is_about_the_message(error.code) => {}
                     Ok(Some(answer)) => {
                         tokio::spawn(goodbye(speaking, hearing));
                         return answer;
@@ -154,12 +158,17 @@ pub(super) async fn say(back: &Back, saying: &Saying) -> Result<Bytes, Box<Error
         }
         let pause = backoff.next(random());
         if begun.elapsed() + pause > PATIENCE {
-            let error = ErrorBody::new(ErrorCode::Unavailable, "the chat server did not answer");
-            let hint = "it is not known whether it was stored; send it again with the same Idempotency-Key";
-            return Err(Box::new(error.retry_after_ms(1_000).hint(hint)));
+            return Err(in_doubt());
         }
         sleep(pause).await;
     }
+}
+
+/// A try was begun, and nobody said how it ended.
+fn in_doubt() -> Box<ErrorBody> {
+    let error = ErrorBody::new(ErrorCode::Unavailable, "the chat server did not answer");
+    let hint = "it is not known whether it was stored; send it again with the same Idempotency-Key";
+    Box::new(error.retry_after_ms(1_000).hint(hint))
 }
 
 /// Whether the same message gets the same refusal at any time.

@@ -45,6 +45,11 @@ pub(crate) fn unavailable() -> Box<ErrorBody> {
     Box::new(error.retry_after_ms(RETRY_MS).hint("ask again after retry_after_ms"))
 }
 
+/// A sign-in ended before what was asked in it was done.
+pub(crate) fn signed_out() -> Box<ErrorBody> {
+    Box::new(ErrorBody::new(ErrorCode::Unauthorized, "this sign-in is over").hint("sign in again"))
+}
+
 /// Something here has too much to do.
 pub(crate) fn overloaded(text: &str) -> Box<ErrorBody> {
     let error = ErrorBody::new(ErrorCode::Overloaded, text);

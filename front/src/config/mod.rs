@@ -153,6 +153,18 @@ pub struct ApiLimits {
     #[arg(long, env = "FRONT_POSTS", default_value_t = 256, value_name = "N")]
     pub posts: usize,
 
+    /// Those of one address; 0 is no limit
+    #[arg(long, env = "FRONT_POSTS_PER_ADDRESS", default_value_t = 32, value_name = "N")]
+    pub posts_per_address: u32,
+
+    /// Searches at once, of which the chat server is asked two; the others wait for their turn
+    #[arg(long, env = "FRONT_SEARCHES", default_value_t = 32, value_name = "N")]
+    pub searches: usize,
+
+    /// Those of one address; 0 is no limit
+    #[arg(long, env = "FRONT_SEARCHES_PER_ADDRESS", default_value_t = 4, value_name = "N")]
+    pub searches_per_address: u32,
+
     /// Seconds after which a room that nobody reads is not read any more
     #[arg(long, env = "FRONT_ROOM_IDLE", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
     pub room_idle: Duration,
@@ -172,6 +184,9 @@ impl Default for ApiLimits {
             buffered_mib: 64,
             sessions: 1_000,
             posts: 256,
+            posts_per_address: 32,
+            searches: 32,
+            searches_per_address: 4,
             room_idle: Duration::from_secs(60),
             session_idle: Duration::from_secs(30),
         }
@@ -193,6 +208,9 @@ impl ApiLimits {
             rooms: self.rooms,
             sessions: self.sessions,
             posts: self.posts,
+            posts_per_address: self.posts_per_address,
+            searches: self.searches,
+            searches_per_address: self.searches_per_address,
             buffered: self.buffered_mib.saturating_mul(1024 * 1024),
             room_idle: self.room_idle,
             session_idle: self.session_idle,

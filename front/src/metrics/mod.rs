@@ -31,6 +31,8 @@ pub enum Open {
     Session,
     /// A request that says something or begins a session.
     Post,
+    /// A search.
+    Search,
     /// A WebSocket connection that is passed on.
     Relay,
     /// A room that is read here, however many read it.
@@ -38,7 +40,7 @@ pub enum Open {
 }
 
 words! { Open: Events = "events" Lines = "lines" Poll = "poll" SessionEvents = "session_events"
-SessionPoll = "session_poll" Session = "session" Post = "post" Relay = "relay" Room = "room" }
+SessionPoll = "session_poll" Session = "session" Post = "post" Search = "search" Relay = "relay" Room = "room" }
 
 /// What an address is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +112,12 @@ pub enum Limit {
     Relays,
     /// `--readers-per-address`.
     ReadersPerAddress,
+    /// `--posts-per-address`.
+    PostsPerAddress,
+    /// `--searches`.
+    Searches,
+    /// `--searches-per-address`.
+    SearchesPerAddress,
     /// `--questions-per-second-per-address`.
     QuestionsPerSecondPerAddress,
     /// Tries to sign in to one account.
@@ -121,7 +129,8 @@ pub enum Limit {
 }
 
 words! { Limit: Readers = "readers" Rooms = "rooms" Sessions = "sessions" Posts = "posts" Relays = "relays"
-ReadersPerAddress = "readers_per_address" QuestionsPerSecondPerAddress = "questions_per_second_per_address"
+ReadersPerAddress = "readers_per_address" PostsPerAddress = "posts_per_address" Searches = "searches"
+SearchesPerAddress = "searches_per_address" QuestionsPerSecondPerAddress = "questions_per_second_per_address"
 SignInsPerAccount = "sign_ins_per_account" SignInsPerNetwork = "sign_ins_per_network" Passwords = "passwords" }
 
 /// How it went to reach the chat server.

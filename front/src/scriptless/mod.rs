@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, http::StatusCode, web};
 use serde_json::value::RawValue;
-use shared::{ErrorBody, ErrorCode, Message, Name, NameError, RoomName};
+use shared::{Address, ErrorBody, ErrorCode, Message, Name, NameError, RoomName};
 use tokio::time::timeout;
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     bridge::{Bridge, Page, Saying},
     headers::Framing,
     pages::{Corner, Past, Row},
+    visitor::counted,
 };
 use form::Posted;
 pub(crate) use form::{fields, is_from_here};
@@ -52,9 +53,9 @@ pub(crate) async fn room(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
     // Browsers that know frames say where a page goes to, and read the messages there; others read them here.
     let unframed = !asked.names_its_destination();
     let page = if asked.reader().scripted {
-        timeout(PAST_TIME, newest(&asked, &bridge, &room)).await.ok().flatten()
+        timeout(PAST_TIME, newest(&asked, counted(&request), &bridge, &room)).await.ok().flatten()
     } else if unframed {
-        newest(&asked, &bridge, &room).await
+        newest(&asked, counted(&request), &bridge, &room).await
     } else {
         None
     };
@@ -91,7 +92,7 @@ pub(crate) async fn live(request: HttpRequest, bridge: web::Data<Bridge>) -> Htt
             return *answer;
         }
     };
-    let said = newest(&asked, &bridge, &room).await.map(|page| read(&asked, &page));
+    let said = newest(&asked, counted(&request), &bridge, &room).await.map(|page| read(&asked, &page));
     let is_still = request.query_string() == STILL;
     let page = asked.pages.live(asked.reader(), &room, said.as_deref(), is_still);
     let mut answer = asked.answer(StatusCode::OK, page);
@@ -115,7 +116,7 @@ pub(crate) async fn post(request: HttpRequest, payload: web::Payload, bridge: we
         Err(answer) => return *answer,
     };
     // Before the body is read: whoever is slow holds a place, and nothing else.
-    let place = match bridge.post() {
+    let place = match bridge.post(counted(&request)) {
         Ok(place) => place,
         Err(error) => {
             let (status, problem) = problem(&asked, &error);
@@ -179,12 +180,12 @@ fn answer(asked: &Asked<'_>, status: StatusCode, room: &RoomName, corner: &Corne
     answer
 }
 
-/// The newest messages; nothing where the chat server does not give them, or they are not for who asks.
-async fn newest(asked: &Asked<'_>, bridge: &Bridge, room: &RoomName) -> Option<Page> {
+/// The newest messages; nothing where the chat server does not give them, whoever asks asks too often, or they are not for who asks.
+async fn newest(asked: &Asked<'_>, from: Option<Address>, bridge: &Bridge, room: &RoomName) -> Option<Page> {
     if !asked.is_expected() {
         return None;
     }
-    bridge.newest(room).await.ok()
+    bridge.newest(from, room).await.ok()
 }
 
 /// A page of messages as it is shown.

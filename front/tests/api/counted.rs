@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How often this limit was hit.
-async fn hits(house: &House, limit: &str) -> f64 {
+pub(crate) async fn hits(house: &House, limit: &str) -> f64 {
     scrape(house).await.value("madang_front_limits_hit_total", &[("limit", limit)])
 }
 

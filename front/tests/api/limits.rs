@@ -241,60 +241,6 @@ async fn a_session_over_http_is_a_connection_of_its_visitors_address() {
 }
 
 #[tokio::test]
-async fn one_address_has_its_share_of_the_readers() {
-    let house = House::with(&[], &["--readers-per-address", "2"]);
-    let there = [("X-Forwarded-For", "203.0.113.9")];
-    let one = house.stream("/api/rooms/dev/events", &there).await;
-    let two = house.stream("/api/rooms/other/stream", &there).await;
-    assert_eq!((one.status, two.status), (200, 200));
-    for path in ["/api/rooms/dev/events", "/api/rooms/dev/stream", "/api/rooms/dev/messages?after=0&wait=20"] {
-        let answer = house.ask("GET", path, &there, "").await;
-        assert_eq!(answer.problem(), (429, "rate_limited".to_owned()), "{path}");
-        assert_eq!((answer.header("retry-after"), answer.json()["limit"].as_u64()), ("10", Some(2)), "{path}");
-    }
-    // Who does not wait is served, and so are others.
-    assert_eq!(house.ask("GET", "/api/rooms/dev/messages?after=0", &there, "").await.status, 200);
-    assert_eq!(house.stream("/api/rooms/dev/events", &[("X-Forwarded-For", "203.0.113.10")]).await.status, 200);
-    let mut local = Vec::new();
-    for _ in 0..5 {
-        local.push(house.stream("/api/rooms/dev/events", &[]).await);
-    }
-    assert!(local.iter().all(|stream| stream.status == 200));
-    drop(one);
-    let begun = Instant::now();
-    // A place is free when front notices that somebody left: with the next message.
-    loop {
-        house.say("dev", "x").await;
-        if house.stream("/api/rooms/dev/events", &there).await.status == 200 {
-            break;
-        }
-        assert!(begun.elapsed() < DEADLINE, "the place stays taken");
-    }
-}
-
-#[tokio::test]
-async fn one_address_asks_back_at_its_rate() {
-    let house = House::with(&[], &["--questions-per-second-per-address", "1"]);
-    house.say("dev", "x").await;
-    let begun = Instant::now();
-    let mut refused = 0;
-    for n in 0..40 {
-        let path = ["search?q=x", "users", "messages?before=9", "messages?around=1"][n % 4];
-        let path = if n == 0 { "/api/rooms".to_owned() } else { format!("/api/rooms/dev/{path}") };
-        let answer = house.ask("GET", &path, &[("X-Forwarded-For", "2001:db8::1")], "").await;
-        if answer.status != 200 {
-            assert_eq!(answer.problem(), (429, "rate_limited".to_owned()), "{path}");
-            assert_eq!(answer.header("retry-after"), "1");
-            refused += 1;
-        }
-    }
-    assert!(refused >= 40 - 6 - begun.elapsed().as_secs(), "{refused} of 40 were refused");
-    for there in ["2001:db8:0:1::1", "127.0.0.1"] {
-        assert_eq!(house.ask("GET", "/api/rooms", &[("X-Forwarded-For", there)], "").await.status, 200);
-    }
-}
-
-#[tokio::test]
 async fn questions_wait_in_a_number_while_back_does_not_answer() {
     let house = House::open();
     let path = "/api/rooms/dev/users";

@@ -26,6 +26,7 @@ mod process;
 mod refusals;
 mod say;
 mod sessions;
+mod shares;
 mod signin;
 mod strangers;
 mod streams;

@@ -1,11 +1,15 @@
 //! Saying something with one request.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use crate::{
     house::House,
-    http::{Answer, ask},
+    http::{Answer, DEADLINE, ask},
+    ops::{OPS, scrape_until},
     person::Person,
+    signin::{self, Closed},
 };
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -139,4 +143,28 @@ async fn who_says_too_much_is_told_when_to_come_back() {
     let refused = refused.expect("a refusal");
     assert_eq!(refused.problem(), (429, "rate_limited".to_owned()));
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+}
+
+/// The chat server lets guests in, and would take what comes without a ticket for a guest's.
+#[tokio::test]
+async fn who_is_taken_out_while_their_message_waits_says_nothing() {
+    let closed = Closed::around(&[], &OPS);
+    let cookie = closed.sign_in("kim").await;
+    closed.house.hold_back(true);
+    let said = closed.ask("POST", "/api/rooms/dev/messages", &cookie, r#"{"text":"from outside"}"#);
+    let leave = async {
+        scrape_until(&closed.house, |seen| seen.value("madang_front_open", &[("what", "post")]) == 1.0).await;
+        assert!(signin::front(closed.folder.path(), &["user", "remove", "kim"], "").status.success());
+        let begun = Instant::now();
+        while closed.ask("GET", "/api/rooms/dev/users", &cookie, "").await.status != 401 {
+            assert!(begun.elapsed() < DEADLINE, "they are still in");
+        }
+        closed.house.hold_back(false);
+    };
+    let (answer, ()) = tokio::join!(said, leave);
+    // On a slow machine the chat server stood still for too long.
+    assert!([401, 503].contains(&answer.status), "{answer:?}");
+    let mut guest = Person::join(&closed.house.back_address, "lee", "dev").await;
+    let history = guest.ask(json!({ "type": "history", "id": "h", "room": "dev" })).await;
+    assert_eq!(history["messages"], json!([]), "{history}");
 }

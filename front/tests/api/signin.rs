@@ -53,13 +53,18 @@ impl Closed {
 
     /// With flags for `front`.
     pub(crate) fn with(flags: &[&str]) -> Self {
+        Self::around(&["--guests", "no"], flags)
+    }
+
+    /// With flags for both; without any, `back` lets guests in beside those who signed in at `front`.
+    pub(crate) fn around(back_flags: &[&str], flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("key");
         service::secret::write_new(&key, KEY).unwrap();
         assert!(front(folder.path(), &["user", "add", "kim"], &format!("{PASSWORD}\n")).status.success());
         let (key, accounts) = (key.to_str().unwrap(), folder.path().join("accounts.json"));
         let ours = ["--same-port", "--ticket-key", key, "--accounts", accounts.to_str().unwrap()];
-        let house = House::with(&["--ticket-key", key, "--guests", "no"], &[&ours[..], flags].concat());
+        let house = House::with(&[&["--ticket-key", key], back_flags].concat(), &[&ours[..], flags].concat());
         Self { house, folder }
     }
 
