@@ -2,7 +2,7 @@
 
 import { page } from './page.js';
 
-/** @returns {Promise<string | undefined>} Nothing when there is none just now: the chat server refuses that, and it is tried again. */
+/** @returns {Promise<string | undefined>} Nothing when there is none just now: without one nobody says hello, and it is tried again. */
 export async function fetchTicket() {
   try {
     const answer = await fetch(`${page.base}/api/ticket`, { method: 'POST', cache: 'no-store' });

@@ -12,6 +12,11 @@ pub(crate) const PASSWORD: &str = "a long way home";
 
 /// A closed house with accounts for kim and lee.
 pub(crate) async fn closed(folder: &tempfile::TempDir) -> Yard {
+    with_accounts(folder, "no").await
+}
+
+/// A house with accounts for kim and lee, whose chat server lets guests in or not.
+async fn with_accounts(folder: &tempfile::TempDir, guests: &'static str) -> Yard {
     let leak = |path: std::path::PathBuf| -> &'static str { path.to_string_lossy().into_owned().leak() };
     let (key, accounts) = (leak(folder.path().join("key")), leak(folder.path().join("accounts.json")));
     service::secret::write_new(key.as_ref(), KEY).expect("a key");
@@ -25,7 +30,7 @@ pub(crate) async fn closed(folder: &tempfile::TempDir) -> Yard {
         writeln!(tool.stdin.take().expect("its input"), "{PASSWORD}").expect("it reads");
         assert!(tool.wait().expect("its end").success());
     }
-    let back: &'static [&'static str] = vec!["--ticket-key", key, "--guests", "no"].leak();
+    let back: &'static [&'static str] = vec!["--ticket-key", key, "--guests", guests].leak();
     Yard::open_closed(back, &["--ticket-key", key, "--accounts", accounts]).await
 }
 
@@ -82,4 +87,38 @@ async fn one_signs_in_talks_on_two_tabs_and_is_out_of_both_at_once() {
         let refused = |(path, status): &(&str, &str)| complaint.contains(path) && complaint.contains(status);
         assert!(refusals.iter().any(refused), "{complaint}");
     }
+}
+
+#[tokio::test]
+async fn who_signed_in_is_no_guest_while_nobody_gives_tickets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut yard = with_accounts(&folder, "yes").await;
+    let tab = yard.browser.tab().await;
+    tab.goto(&yard.page("/r/dev?lang=en")).await;
+    sign_in(&tab, "kim", PASSWORD).await;
+    is_open(&tab).await;
+    tab.say("before").await;
+    tab.until_said("before").await;
+    let asked = "performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/api/ticket')).length";
+    tab.eval(&format!("(window.asked = {asked}, true)")).await;
+    // Both go, and the chat server is back first.
+    yard.kill_front();
+    yard.kill_back();
+    tab.until_link("closed").await;
+    tab.say("meanwhile").await;
+    yard.restart_back();
+    tab.until(
+        "it asked for tickets in vain, or came in without",
+        &format!("{asked} > asked + 3 || document.querySelector('#status').dataset.state === 'open'"),
+    )
+    .await;
+    assert_eq!(tab.eval("document.querySelector('#status').dataset.state").await, "closed");
+    assert_eq!(yard.stored("dev").len(), 1, "nothing is said as somebody else");
+    yard.restart_front();
+    is_open(&tab).await;
+    tab.until_said("meanwhile").await;
+    let stored = yard.stored("dev");
+    let said: Vec<_> = stored.iter().map(|message| (&message["name"], &message["text"])).collect();
+    assert_eq!(said, [(&"kim".into(), &"before".into()), (&"kim".into(), &"meanwhile".into())]);
+    assert_eq!(stored[0]["user"], stored[1]["user"]);
 }

@@ -22,10 +22,19 @@ export function openWebSocket(hello, onFrame, onClose) {
     const timer = setTimeout(onClose, 0, 1006, '');
     return { send() {}, close: () => clearTimeout(timer) };
   }
+  function close() {
+    // A dead link never answers a close.
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
   socket.onopen = async () => {
     const ticket = page.account && (await fetchTicket());
     // It may be over by now, and then says so itself.
-    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ...hello(), ticket }));
+    if (socket.readyState !== WebSocket.OPEN) return;
+    if (ticket || !page.account) return socket.send(JSON.stringify({ ...hello(), ticket }));
+    // Where guests come in, an account without its ticket would be one. That nobody gives any speaks against no way.
+    close();
+    onClose(1006, '', true);
   };
   socket.onmessage = ({ data }) => {
     let message;
@@ -37,12 +46,5 @@ export function openWebSocket(hello, onFrame, onClose) {
     onFrame(message);
   };
   socket.onclose = ({ code, reason }) => onClose(code, reason);
-  return {
-    send: (text) => socket.send(text),
-    close() {
-      // A dead link never answers a close.
-      socket.onopen = socket.onmessage = socket.onclose = null;
-      socket.close();
-    },
-  };
+  return { send: (text) => socket.send(text), close };
 }
