@@ -316,7 +316,8 @@ function refused(error) {
   if (error.code === 'no_room' && error.got === room && page.account) return location.reload();
   // Signed out, maybe: then the page goes to where one signs in.
   if (error.code === 'unauthorized' && page.account) void fetchTicket();
-  if (error.code === 'unauthorized' || error.field === 'moderator') moderator.forget();
+  // Wrong, or a new person's tab. A refused ticket says nothing about it.
+  if (['secret', 'moderator', 'session'].includes(error.field)) moderator.forget();
   alarm(reasonOf(error));
   if (!store.get().online) {
     // Before the welcome only `hello` can be refused: come in as a guest, or as somebody new, instead of not at all.

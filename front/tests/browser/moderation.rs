@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::yard::{Tab, Yard};
+use crate::{
+    signin::{PASSWORD, is_open, sign_in, with_accounts},
+    yard::{Tab, Yard},
+};
 
 const SECRET: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 /// `printf %s AAAAAAAAAAAAAAAAAAAAAA | sha256sum`
@@ -60,6 +63,41 @@ async fn a_moderators_secret_is_no_message_and_lasts_over_a_reload() {
     mo.click("#moderator-head").await;
     mo.click("#moderator-leave").await;
     mo.until("she is none any more", "document.querySelectorAll('.moderate').length === 0").await;
+}
+
+#[tokio::test]
+async fn a_moderator_stays_one_over_a_refused_ticket_and_leaves_nothing_to_the_next_in_the_tab() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut yard = with_accounts(&folder, &["--guests", "no", "--moderator", FLAG]).await;
+    let tab = yard.browser.tab().await;
+    tab.goto(&yard.page("/r/dev?lang=en")).await;
+    sign_in(&tab, "kim", PASSWORD).await;
+    is_open(&tab).await;
+    tab.say(&format!("/moderator {SECRET}")).await;
+    let is_moderator = "document.querySelector('#moderator-head').textContent === 'Moderator: mo'";
+    tab.until("kim is a moderator", is_moderator).await;
+    tab.eval("(window.whole = fetch, window.fetch = async () => Response.json({ ticket: 'of another time' }), true)")
+        .await;
+    yard.kill_back();
+    yard.restart_back();
+    let alarm = "document.querySelector('#alarm').textContent";
+    tab.until(
+        "the ticket is refused",
+        &format!("{alarm} !== '' && document.querySelector('#status').dataset.state !== 'open'"),
+    )
+    .await;
+    tab.eval("(window.fetch = whole, true)").await;
+    is_open(&tab).await;
+    tab.until("kim still is", is_moderator).await;
+
+    tab.goto(&yard.page("/sign-in?lang=en")).await;
+    tab.click("button.primary").await;
+    tab.until("the desk", "document.querySelector('#password') !== null").await;
+    tab.goto(&yard.page("/r/dev?lang=en")).await;
+    sign_in(&tab, "lee", PASSWORD).await;
+    is_open(&tab).await;
+    assert_eq!(tab.eval("document.querySelector('#moderator-head').textContent").await, "Moderator");
+    assert_eq!(tab.eval("sessionStorage.getItem('madang.moderator')").await, json!(null));
 }
 
 #[tokio::test]

@@ -12,11 +12,11 @@ pub(crate) const PASSWORD: &str = "a long way home";
 
 /// A closed house with accounts for kim and lee.
 pub(crate) async fn closed(folder: &tempfile::TempDir) -> Yard {
-    with_accounts(folder, "no").await
+    with_accounts(folder, &["--guests", "no"]).await
 }
 
-/// A house with accounts for kim and lee, whose chat server lets guests in or not.
-async fn with_accounts(folder: &tempfile::TempDir, guests: &'static str) -> Yard {
+/// A house with accounts for kim and lee, whose chat server gets these flags too.
+pub(crate) async fn with_accounts(folder: &tempfile::TempDir, flags: &[&'static str]) -> Yard {
     let leak = |path: std::path::PathBuf| -> &'static str { path.to_string_lossy().into_owned().leak() };
     let (key, accounts) = (leak(folder.path().join("key")), leak(folder.path().join("accounts.json")));
     service::secret::write_new(key.as_ref(), KEY).expect("a key");
@@ -30,7 +30,7 @@ async fn with_accounts(folder: &tempfile::TempDir, guests: &'static str) -> Yard
         writeln!(tool.stdin.take().expect("its input"), "{PASSWORD}").expect("it reads");
         assert!(tool.wait().expect("its end").success());
     }
-    let back: &'static [&'static str] = vec!["--ticket-key", key, "--guests", guests].leak();
+    let back: &'static [&'static str] = [&["--ticket-key", key], flags].concat().leak();
     Yard::open_closed(back, &["--ticket-key", key, "--accounts", accounts]).await
 }
 
@@ -92,7 +92,7 @@ async fn one_signs_in_talks_on_two_tabs_and_is_out_of_both_at_once() {
 #[tokio::test]
 async fn who_signed_in_is_no_guest_while_nobody_gives_tickets() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut yard = with_accounts(&folder, "yes").await;
+    let mut yard = with_accounts(&folder, &["--guests", "yes"]).await;
     let tab = yard.browser.tab().await;
     tab.goto(&yard.page("/r/dev?lang=en")).await;
     sign_in(&tab, "kim", PASSWORD).await;
