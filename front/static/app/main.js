@@ -117,11 +117,16 @@ const sender = createSender({
   onWait: (waitUntil) => store.set({ waitUntil }),
 });
 const strays = createStrays({ storage: tab, current: room, request: connection.request, tell: connection.tell });
+/** The pace may be another one now, for all or for this person. */
+const again = () => [sender, strays].forEach((one) => one.again());
 const typing = createTyping({ tell: () => store.get().mute || connection.tell(sayTyping(room)) });
 const { request } = connection;
 const moderator = createModerator({
   request,
-  onChange: (name) => store.set({ moderator: name }),
+  onChange(name) {
+    store.set({ moderator: name });
+    again();
+  },
   onLeave: () => connection.restart(),
 });
 /** What moderators do comes when they do it. @param {'open' | 'list'} what @returns {(...of: any[]) => void} */
@@ -218,6 +223,7 @@ function onMessage(message) {
   if (message.type === 'muted') return rules.muted(message);
   if (message.type === 'unmuted') return rules.unmuted();
   if (message.type === 'joined') strays.joined(message);
+  if (message.type === 'room') again();
   if (message.room !== room) return undefined;
   return handlers[/** @type {keyof typeof handlers} */ (message.type)]?.(message);
 }

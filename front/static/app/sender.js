@@ -22,6 +22,8 @@ const RETRY_MS = 1_000;
 export function createSender({ outbox, room, request, onSettled, onWait }) {
   let epoch = '';
   let busy = false;
+  /** Ends the pause that the server asked for. @type {(value?: unknown) => void} */
+  let again = () => {};
 
   /** A number means nothing in another history than its own. @param {import('./outbox.js').Entry} entry */
   function wordsOf({ text, within, reply_to, edits, deletes }) {
@@ -37,6 +39,8 @@ export function createSender({ outbox, room, request, onSettled, onWait }) {
     if (!entry) return;
     busy = true;
     let wait = 0;
+    // Made before anything is asked: what ends a pause may come before the answer that begins it.
+    const over = new Promise((resolve) => (again = resolve));
     const message = wordsOf(entry);
     try {
       if (!message) throw new Refused({ code: 'no_such_seq', text: '' });
@@ -53,7 +57,9 @@ export function createSender({ outbox, room, request, onSettled, onWait }) {
     }
     if (wait) {
       onWait(Date.now() + wait);
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      const timer = setTimeout(again, wait);
+      await over;
+      clearTimeout(timer);
       onWait(0);
     }
     busy = false;
@@ -65,9 +71,14 @@ export function createSender({ outbox, room, request, onSettled, onWait }) {
     /** There is something new to send. */
     pump,
 
+    /** What the server asked patience for may be over: asks it. */
+    again: () => again(),
+
     /** The history of the room that is joined; empty while none is, and sending makes no sense. @param {string} now */
     setReady(now) {
       epoch = now;
+      // What was true of the link before need not be of this one.
+      again();
       void pump();
     },
   };

@@ -44,6 +44,11 @@ export function createStrays({ storage, current, request, tell }) {
     /** @param {{ room: string, epoch: string }} joined */
     joined: ({ room, epoch }) => strays.get(room)?.sender.setReady(epoch),
 
+    /** A server may have more patience now. */
+    again() {
+      for (const { sender } of strays.values()) sender.again();
+    },
+
     /** The link is gone. */
     lost() {
       for (const { sender } of strays.values()) sender.setReady('');

@@ -39,6 +39,15 @@ async fn act(mo: &Tab, what: &str, reason: &str) {
     mo.until("it is done", "document.querySelector('dialog.form') === null").await;
 }
 
+/// A moderator sets how often one may speak.
+async fn set_pace(mo: &Tab, seconds: u32) {
+    mo.click("#change-rules").await;
+    mo.until_there("dialog.form select").await;
+    mo.eval(&format!("document.querySelector('dialog.form select').value = '{seconds}'")).await;
+    mo.click("dialog.form button.primary").await;
+    mo.until("it is done", "document.querySelector('dialog.form') === null").await;
+}
+
 async fn until_banner(tab: &Tab, words: &str) {
     let shown = format!("!document.querySelector('#banner').hidden && {BANNER}.includes({})", json!(words));
     tab.until(words, &shown).await;
@@ -188,10 +197,7 @@ async fn topic_pace_and_mutes_are_shown() {
         "document.querySelector('li.message[data-state=pending] .fate')?.textContent.startsWith('Sends in ')",
     )
     .await;
-    mo.click("#change-rules").await;
-    mo.until_there("dialog.form select").await;
-    mo.eval("document.querySelector('dialog.form select').value = '0'").await;
-    mo.click("dialog.form button.primary").await;
+    set_pace(&mo, 0).await;
     kim.until("as fast as ever", "document.querySelector('#pace').textContent === ''").await;
 
     act(&mo, "mute", "spam").await;
@@ -209,4 +215,34 @@ async fn topic_pace_and_mutes_are_shown() {
     kim.until("it was not sent", &format!("{fate}.includes('You are muted until ')")).await;
     mo.say("read on").await;
     kim.until_said("read on").await;
+}
+
+#[tokio::test]
+async fn what_waits_in_slow_mode_is_sent_when_it_ends_or_its_writer_moderates() {
+    let (yard, mo, kim) = open().await;
+    set_pace(&mo, 3_600).await;
+    kim.say("one").await;
+    mo.until_said("one").await;
+    kim.say("two").await;
+    let waits = "document.querySelector('li.message[data-state=pending] .fate')?.textContent.startsWith('Sends in ')";
+    kim.until("it waits", waits).await;
+    set_pace(&mo, 0).await;
+    mo.until_said("two").await;
+
+    set_pace(&mo, 3_600).await;
+    kim.say("three").await;
+    kim.until("it waits", waits).await;
+    // Out of the room with it.
+    kim.goto(&yard.page("/r/other?lang=en")).await;
+    kim.until_link("open").await;
+    set_pace(&mo, 0).await;
+    mo.until_said("three").await;
+
+    kim.goto(&yard.page("/r/dev?lang=en")).await;
+    kim.until_link("open").await;
+    set_pace(&mo, 3_600).await;
+    kim.say("four").await;
+    kim.until("it waits", waits).await;
+    kim.say(&format!("/moderator {SECRET}")).await;
+    mo.until_said("four").await;
 }

@@ -112,6 +112,37 @@ const LINK: &[&str] = &[
             { type: 'send', room: 'r', text: 'a' }, { type: 'edit', room: 'r', seq: 1, text: 'e' }, { type: 'delete', room: 'r', seq: 2 },
             { type: 'send', room: 'r', text: 'a', reply_to: 3 }]);
     })",
+    // A pause that the server asked for ends when it may have more patience, also when that is heard before the refusal; a
+    // link that is gone sends nothing.
+    r"Promise.all([import('/static/app/sender.js'), import('/static/app/outbox.js'), import('/static/app/connection.js')]).then(
+        async ([{ createSender }, { Outbox }, { Refused }]) => {
+        const outbox = new Outbox(sessionStorage, 'again');
+        const log = [];
+        let slow = true, waits = () => {}, early = false;
+        const request = async ({ text }) => {
+            log.push(text);
+            if (early) { early = slow = false; sender.again(); throw new Refused({ code: 'rate_limited', retry: true, retry_after_ms: 21600000 }); }
+            if (slow) throw new Refused({ code: 'rate_limited', retry: true, retry_after_ms: 21600000 });
+            return { epoch: 'e', seq: 1, at: 1 };
+        };
+        const onWait = (until) => { log.push(until ? 'wait' : 'go'); if (until) waits(); };
+        const onSettled = () => outbox.next() || waits();
+        const sender = createSender({ outbox, room: 'r', request, onSettled, onWait });
+        const waiting = (act) => new Promise((done) => { waits = done; act(); });
+        sender.again();
+        outbox.add('a');
+        await waiting(() => sender.setReady('e'));
+        await waiting(() => sender.again());
+        sender.setReady('');
+        await waiting(() => sender.setReady('e'));
+        slow = false;
+        await waiting(() => sender.again());
+        outbox.add('b');
+        early = true;
+        await new Promise((done) => { waits = () => outbox.next() || done(); sender.pump(); });
+        outbox.clear();
+        return log.join() === 'a,wait,go,a,wait,go,a,wait,go,a,b,wait,go,b' || Promise.reject(log.join());
+    })",
 ];
 
 /// What is known of a room, and what follows from it.
