@@ -8,6 +8,9 @@ export const lineOf = (text) => (text.startsWith('/') && !/^\/me\s/.test(text) ?
 
 export const COMMANDS = ['help', 'name', 'join', 'leave', 'me', 'who', 'topic', 'clear', 'search', 'moderator'];
 
+/** What may stand before a command unseen, as the server has it (`claimed` in `shared`). */
+const BLANK = /^[\s\x85\u200b-\u200f\u2060]+/;
+
 /**
  * @typedef {{ text: string } | { command: string, rest: string } | { unknown: string }} Line
  * @param {string} line
@@ -15,8 +18,9 @@ export const COMMANDS = ['help', 'name', 'join', 'leave', 'me', 'who', 'topic', 
  */
 export function read(line) {
   if (line.startsWith('//')) return { text: line.slice(1) };
-  // Pasted with a space before it, a secret must not become chat.
-  if (/^\s+\/moderator/i.test(line)) return read(line.trimStart());
+  // Pasted with something blank before it, a secret must not become chat.
+  const bare = line.replace(BLANK, '');
+  if (bare !== line && keysOf(bare).startsWith('/moderator')) return read(bare);
   const [, word, rest] = /^\/(\S+)\s*([^]*)$/.exec(line) ?? [];
   if (word === undefined) return { text: line };
   const command = COMMANDS.find((name) => name === keysOf(word));

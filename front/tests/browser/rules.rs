@@ -324,6 +324,13 @@ const WRITING: &[&str] = &[
     r"import('/static/app/commands.js').then(({ read }) => JSON.stringify(['hi', '//x', ' /moderator S', '/', '/ a', '/ME waves\nhi', '/ㅗ디ㅔ', '/usr/bin', 'a /help']
         .map(read)) === JSON.stringify([{ text: 'hi' }, { text: '/x' }, { command: 'moderator', rest: 'S' }, { text: '/' }, { text: '/ a' }, { command: 'me', rest: 'waves\nhi' },
         { command: 'help', rest: '' }, { unknown: '/usr/bin' }, { text: 'a /help' }]))",
+    // A secret is no text, whatever stands unseen before it; what is not one is left as it is.
+    r"import('/static/app/commands.js').then(({ read }) => {
+        const blanks = [' ', '\t\n', '\x85', '\xa0', '\u200b', '\u200c', '\u200d', '\u200e', '\u200f', '\u2028', '\u2060', '\u3000', '\ufeff', '\u200b \u2060'];
+        const of = (line) => blanks.filter((blank) => read(blank + line).text !== undefined).map((blank) => escape(blank)).join();
+        return of('/moderator S') + of('/MODERATOR S') + of('/ㅡㅐㅇㄷㄱㅁ색 S') + of('/moderator=S') === ''
+            && read('\u200b/moderator S').rest === 'S' && read('\u200b/help').text === '\u200b/help' && read(' //moderator S').text === ' //moderator S';
+    })",
     r"import('/static/app/commands.js').then(({ lineOf, read }) => ['hi', '/shrug', '//x', '/', '/help'].every((text) => read(lineOf(text)).text === text)
         && lineOf('/me waves') === '/me waves')",
     // What Tab finds: syllables in the making, letters alone, keys; each once, the literal ones first.
