@@ -1,9 +1,8 @@
 // Keeps the roster whole: asks for the people when their names and their number disagree.
 
+import { NAMED } from './roster.js';
 import { who } from './wire.js';
 
-/** Above this many people the server tells numbers only. */
-const NAMED = 250;
 /** They are asked for at most this often. */
 const EVERY_MS = 3_000;
 
@@ -20,7 +19,7 @@ export function createCrowd({ room, roster, request, onChange }) {
 
   async function check() {
     clearTimeout(timer);
-    if (!roster.isIncomplete(NAMED)) return;
+    if (!roster.isIncomplete()) return;
     const wait = asked + EVERY_MS - Date.now();
     if (wait > 0) {
       timer = setTimeout(check, wait);

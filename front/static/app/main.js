@@ -283,7 +283,7 @@ const handlers = {
   /** @param {any} message */
   presence(message) {
     if (live && !timeline.isCut && comings.note(message, roster.people, store.get().me.user, timeline.last)) changed();
-    roster.apply(message);
+    roster.apply(message, store.get().me.user);
     for (const { user } of message.left ?? []) typing.gone(user);
     crowd.changed();
   },

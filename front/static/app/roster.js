@@ -2,6 +2,9 @@
 
 /** @typedef {{ user: string, name: string }} Person */
 
+/** Above this many people the server tells numbers only, and some of the names. */
+export const NAMED = 250;
+
 export class Roster {
   /** @type {Map<string, string>} Names by user. */
   people = new Map();
@@ -13,16 +16,23 @@ export class Roster {
     this.people = new Map(users.map(({ user, name }) => [user, name]));
   }
 
-  /** @param {{ count: number, joined?: Person[], left?: Person[], renamed?: Person[] }} delta */
-  apply({ count, joined = [], left = [], renamed = [] }) {
+  /**
+   * @param {{ count: number, joined?: Person[], left?: Person[], renamed?: Person[] }} delta
+   * @param {string} me Who is there as long as they are told anything.
+   */
+  apply({ count, joined = [], left = [], renamed = [] }, me) {
     this.count = count;
     for (const { user } of left) this.people.delete(user);
     for (const { user, name } of [...joined, ...renamed]) this.people.set(user, name);
+    // In a crowd not everybody who leaves is named: of those who are listed, the first are likely to be gone.
+    for (const user of this.people.keys()) {
+      if (count > NAMED && this.people.size > NAMED && user !== me) this.people.delete(user);
+    }
   }
 
-  /** Whether the names and the number disagree although all names are told. @param {number} named */
-  isIncomplete(named) {
-    return this.count <= named && this.people.size !== this.count;
+  /** Whether the names and the number disagree although all names are told. */
+  isIncomplete() {
+    return this.count <= NAMED && this.people.size !== this.count;
   }
 
   /** The people by name, one of them first. @param {string} me @param {string} lang @returns {Person[]} */

@@ -277,9 +277,21 @@ const LOG: &[&str] = &[
         r.reset({ count: 2, users: [{ user: 'a', name: '가' }, { user: 'b', name: '나' }] });
         r.apply({ count: 2, joined: [{ user: 'c', name: '다' }], left: [{ user: 'a', name: '가' }] });
         r.apply({ count: 2, renamed: [{ user: 'b', name: '하' }] });
-        const whole = !r.isIncomplete(250);
+        const whole = !r.isIncomplete();
         r.apply({ count: 3 });
-        return whole && r.isIncomplete(250) && r.sorted('b', 'ko').map(({ name }) => name).join() === '하,다';
+        return whole && r.isIncomplete() && r.sorted('b', 'ko').map(({ name }) => name).join() === '하,다';
+    })",
+    // In a crowd not everybody who leaves is named: the list keeps the newest 250, and oneself; below, it counts again.
+    r"import('/static/app/roster.js').then(({ Roster }) => {
+        const r = new Roster();
+        const range = (from, to) => Array.from({ length: to - from }, (_, n) => ({ user: `u${from + n}`, name: 'n' }));
+        r.reset({ count: 240, users: range(0, 240) });
+        const sizes = [240, 260, 320, 320, 320, 250, 250].map((count, n) => {
+            r.apply({ count, joined: range(240 + 40 * n, 280 + 40 * n), left: range(240 + 40 * n - 5, 240 + 40 * n) }, 'u2');
+            return r.people.size;
+        });
+        return sizes.join() === '275,250,250,250,250,285,320' && r.isIncomplete() && ['u2', 'u274', 'u519'].map((user) => r.people.has(user)).join() === 'true,true,true'
+            && !['u0', 'u3', 'u50'].some((user) => r.people.has(user)) || Promise.reject(sizes.join());
     })",
     // Coming and going: nobody twice, nobody above 250, not oneself, and who comes back was never away.
     r"import('/static/app/comings.js').then(({ Comings }) => {
