@@ -20,7 +20,7 @@ import { createPager } from './pager.js';
 import { createPast } from './past.js';
 import { drawPeople } from './people.js';
 import { createRooms } from './rooms.js';
-import { reasonOf } from './reasons.js';
+import { isAbout, reasonOf } from './reasons.js';
 import { Roster } from './roster.js';
 import { makeRows } from './rows.js';
 import { createRules } from './rules.js';
@@ -318,8 +318,9 @@ let rejoining = 0;
 function refused(error) {
   // The goodbye that follows says it.
   if (error.code === 'banned') return;
-  // No member any more: the page says so.
-  if (error.code === 'no_room' && error.got === room && page.account) return location.reload();
+  // No member any more: the page says so. If it may be about a room that was left, reloading might never end.
+  const meant = [room, ...Object.keys(strays.rooms())].filter((name) => isAbout(name, error.got));
+  if (error.code === 'no_room' && meant.join() === room && page.account) return location.reload();
   // Signed out, maybe: then the page goes to where one signs in.
   if (error.code === 'unauthorized' && page.account) void fetchTicket();
   // Wrong, or a new person's tab. A refused ticket says nothing about it.

@@ -24,3 +24,10 @@ const WORDS = /** @type {Record<string, (error: any) => string>} */ ({
 
 /** @param {{ code?: string, text?: string }} error @returns {string} */
 export const reasonOf = (error) => WORDS[error.code ?? '']?.(error) ?? error.text ?? '';
+
+/**
+ * Whether an error is about this: it repeats what was wrong, but of something long the beginning.
+ * @param {string} value
+ * @param {string} [got]
+ */
+export const isAbout = (value, got = '') => got === value || (got.endsWith('…') && value.startsWith(got.slice(0, -1)));

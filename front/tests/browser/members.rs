@@ -64,3 +64,21 @@ async fn a_link_leads_in_by_the_desk_and_who_is_taken_out_is_out() {
         assert!(complaint.contains("/r/staff") && complaint.contains("404"), "{complaint}");
     }
 }
+
+#[tokio::test]
+async fn who_is_taken_out_of_a_room_with_a_long_name_is_out_too() {
+    let room = "those-who-keep-the-house-by-the-river-and-the-garden-behind-it";
+    let folder = tempfile::tempdir().expect("a folder");
+    let yard = closed(&folder).await;
+    operate(&folder, &["close", "*"]);
+    operate(&folder, &["add", room, "kim"]);
+    let tab = yard.browser.tab().await;
+    tab.goto(&yard.page(&format!("/r/{room}?lang=en"))).await;
+    sign_in(&tab, "kim", PASSWORD).await;
+    is_open(&tab).await;
+    operate(&folder, &["remove", room, "kim"]);
+    until_refused(&tab).await;
+    for complaint in yard.browser.complaints() {
+        assert!(complaint.contains(room) && complaint.contains("404"), "{complaint}");
+    }
+}

@@ -326,6 +326,9 @@ const WRITING: &[&str] = &[
     // Keys of a two-set keyboard, of letters alone, of syllables, of syllables in parts.
     r"import('/static/app/keys.js').then(({ keysOf }) => ['ㅗ디ㅔ', 'ㅗ디ㅔ'.normalize('NFD'), '좨', 'ㅜ믇', 'ㄴㄷㅁㄱ초', '값', '쎘', 'Help']
         .map(keysOf).join() === 'help,help,who,name,search,rkqt,tpt,help')",
+    // What an error repeats of a long value is its beginning.
+    r"import('/static/app/reasons.js').then(({ isAbout }) => isAbout('dev') === false && isAbout('dev', 'dev') && !isAbout('dev', 'de')
+        && isAbout('a'.repeat(64), 'a'.repeat(40) + '…') && !isAbout('b' + 'a'.repeat(63), 'a'.repeat(40) + '…'))",
     // Steps go round, over what is mine alone.
     r"import('/static/app/shortcuts.js').then(({ stepFrom }) => {
         const rooms = ['a', 'b', 'c', 'd'].map((room, n) => ({ room, unread: n === 1 ? 2 : 0, mine: room !== 'd' }));
