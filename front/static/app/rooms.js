@@ -10,8 +10,9 @@ import { t } from './words.js';
 
 /** How old the list may be while it is looked at. */
 const EVERY_MS = 15_000;
-/** Rooms without people are on no list; they are asked one by one, and seldom. */
+/** Rooms without people are on no list; they are asked one by one, seldom, and so many at a time: who speaks comes first. */
 const QUIET_EVERY_MS = 60_000;
+const QUIET_AT_ONCE = 20;
 
 /** @param {string} room */
 export const addressOf = (room) => `${page.base}/r/${encodeURIComponent(room)}`;
@@ -45,6 +46,8 @@ export function createRooms({
   /** @type {Map<string, number>} The newest message of rooms that are on no list. */
   const quiet = new Map();
   let quietAt = 0;
+  /** The first of them to be asked the next time. */
+  let turn = 0;
   const collator = new Intl.Collator(page.lang, { numeric: true });
 
   /** @returns {Entry[]} Those where one has been first, in an order that does not change by itself. */
@@ -113,7 +116,8 @@ export function createRooms({
     try {
       return (await request(history(room, { limit: 1 }))).top;
     } catch (why) {
-      if (!(why instanceof Refused)) throw why;
+      // Too much is asked, or nobody can tell just now: what was known stays, and the others wait too.
+      if (!(why instanceof Refused) || why.body.retry) throw why;
       // One may not go there any more.
       if (why.body.code === 'no_room') visited.forget(room);
       return 0;
@@ -127,15 +131,16 @@ export function createRooms({
       draw();
       if (Date.now() - quietAt < QUIET_EVERY_MS) return;
       quietAt = Date.now();
-      const listed = new Set(open.map(({ room }) => room));
-      for (const { room, mine } of all()) {
-        if (!mine || listed.has(room)) continue;
+      const due = all().filter(({ room, mine }) => mine && !open.some((entry) => entry.room === room));
+      if (turn >= due.length) turn = 0;
+      for (const { room } of due.slice(turn, turn + QUIET_AT_ONCE)) {
         quiet.set(room, await topOf(room));
+        turn += 1;
       }
-      draw();
     } catch {
-      // No link: the next opening asks again.
+      // No link, or no more for now: the next time asks again.
     }
+    draw();
   }
 
   if (current !== null) draw();
