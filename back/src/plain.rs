@@ -29,9 +29,11 @@ pub fn read(line: &str) -> Line {
     if line.trim().is_empty() {
         return Line::Empty;
     }
-    // Also when it was pasted with a space before it: a `hello` with its secret must not become chat.
-    if line.trim_start().starts_with('{') && is_typed(line) {
-        return match ClientMessage::parse(line) {
+    // Also when it was pasted with something blank before it, or is not quite JSON: a `hello` with its secret must not become
+    // chat.
+    let bare = shared::bare(line);
+    if bare.starts_with('{') && (is_typed(bare) || bare.contains("moderator")) {
+        return match ClientMessage::parse(bare) {
             Ok(message) => Line::Command(message),
             Err(error) => Line::Refused(error),
         };
@@ -192,6 +194,12 @@ mod tests {
             "/moderator: 4fQm1zX8Jw0cK7sYh2LbNg",
         ] {
             assert!(matches!(read(line), Line::Refused(error) if error.got.is_none()), "{line}");
+        }
+        let hello = r#"{"type":"hello","moderator":"4fQm1zX8Jw0cK7sYh2LbNg"}"#;
+        assert!(matches!(read(&format!("\u{FEFF} {hello}")), Line::Command(ClientMessage::Hello { .. })));
+        // Nearly JSON.
+        for line in [&hello.replace('}', ",}"), &format!("{hello}}}"), &hello.replace('"', "'")] {
+            assert!(matches!(read(line), Line::Refused(error) if error.code == ErrorCode::BadJson), "{line}");
         }
     }
 

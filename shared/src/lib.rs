@@ -28,7 +28,7 @@ pub use close::{Advice, CloseCode};
 pub use error::{ErrorBody, ErrorCode, Refusal};
 pub use forwarded::TrustedProxies;
 pub use keys::{KEYS, TicketKeys};
-pub use moderation::{ModeratorSecret, Sanction, SanctionKind, Sentence, claimed};
+pub use moderation::{ModeratorSecret, Sanction, SanctionKind, Sentence, bare, claimed};
 pub use names::{MessageId, Name, NameError, RoomName, SessionToken, UserId};
 pub use position::{Epoch, Position};
 pub use server::{Gap, GapReason, Json, Message, OkBody, Person, Resume, RoomEntry, ServerMessage};

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     limits,
-    names::{Name, NameError, UserId, debug_as_text, url_safe, word},
+    names::{Name, NameError, UserId, debug_as_text, is_visible, url_safe, word},
 };
 
 word! {
@@ -27,12 +27,17 @@ impl fmt::Debug for ModeratorSecret {
     }
 }
 
-/// What follows `/moderator` in a line that somebody typed. Also where it is badly written, with a space before it, in
-/// capitals or with `=` behind it: it may be a secret, and must not become chat.
+/// What follows `/moderator` in a line that somebody typed. Also where it is badly written, with something blank before it,
+/// with the wide slash of an input method, in capitals or with `=` behind it: it may be a secret, and must not become chat.
 pub fn claimed(line: &str) -> Option<&str> {
-    let is_blank = |c: char| c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FEFF}');
-    let (word, rest) = line.trim_start_matches(is_blank).split_at_checked("/moderator".len())?;
-    word.eq_ignore_ascii_case("/moderator").then(|| rest.trim())
+    let line = bare(line).strip_prefix(['/', '／'])?;
+    let (word, rest) = line.split_at_checked("moderator".len())?;
+    word.eq_ignore_ascii_case("moderator").then(|| rest.trim())
+}
+
+/// A line without what stands before it and cannot be seen: spaces, and what is drawn as nothing.
+pub fn bare(line: &str) -> &str {
+    line.trim_start_matches(|c: char| c.is_whitespace() || !is_visible(c))
 }
 
 impl Sentence {
@@ -121,8 +126,18 @@ mod tests {
 
     #[test]
     fn who_types_a_secret_is_understood_however_they_write_it() {
-        for line in ["/moderator S", "  /moderator  S ", "/Moderator S", "\u{FEFF}/moderator\u{A0}S", "/moderatorS"] {
+        for line in [
+            "/moderator S",
+            "  /moderator  S ",
+            "/Moderator S",
+            "\u{FEFF}/moderator\u{A0}S",
+            "/moderatorS",
+            "／moderator S",
+        ] {
             assert_eq!(claimed(line), Some("S"), "{line}");
+        }
+        for blank in ['\u{AD}', '\u{202A}', '\u{2066}', '\u{2800}', '\u{3164}', '\u{FE0F}'] {
+            assert_eq!(claimed(&format!("{blank}/moderator S")), Some("S"), "{blank:?}");
         }
         assert_eq!(claimed("/moderator=S"), Some("=S"));
         for line in ["", "//moderator S", "moderator S", "/moderato S", "ask the /moderator", "/회의회의회의"] {

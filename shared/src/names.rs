@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
-use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
+use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use crate::limits;
 
@@ -228,7 +228,7 @@ pub(crate) fn url_safe(text: &str, min: usize, max: usize) -> Result<&str, NameE
     }
 }
 
-/// Trims, composes (NFC) and checks a name that people read.
+/// Trims, composes (NFC) and checks a name that people read. Its spaces are plain ones, whatever keyboard they come from.
 fn visible(text: &str, max_chars: usize) -> Result<String, NameError> {
     let too_long = NameError::TooLong { limit: max_chars, unit: "characters" };
     let text = text.trim();
@@ -241,9 +241,12 @@ fn visible(text: &str, max_chars: usize) -> Result<String, NameError> {
         // There is nothing to compose, and all of it can be seen.
         return Ok(text.to_owned());
     }
-    let name: String = text.nfc().collect();
-    if name.is_empty() {
-        return Err(NameError::Empty);
+    let plain = |c: char| if c.general_category() == GeneralCategory::SpaceSeparator { ' ' } else { c };
+    let name: String = text.nfc().map(plain).collect();
+    let Some(first) = name.chars().next() else { return Err(NameError::Empty) };
+    if first.general_category_group() == GeneralCategoryGroup::Mark {
+        // It would be drawn on whatever stands before the name.
+        return Err(NameError::BadCharacter(first));
     }
     let mut before = None;
     for c in name.chars() {
@@ -265,14 +268,16 @@ fn is_symbol(c: char) -> bool {
 }
 
 /// False for control, bidirectional, zero-width, private and unassigned characters, and for the letters and marks that
-/// are drawn as nothing (Unicode's `Default_Ignorable_Code_Point`): somebody with such a name would look like somebody
+/// are drawn as nothing (Unicode's `Default_Ignorable_Code_Point`, the blank of Braille, the filler of Khitan, the null
+/// notehead): somebody with such a name would look like somebody
 /// else.
-fn is_visible(c: char) -> bool {
+pub(crate) fn is_visible(c: char) -> bool {
     use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, Surrogate, Unassigned};
     let drawn_as_nothing = matches!(
         c,
         '\u{34F}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{2800}'
-            | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}' | '\u{E0000}'..='\u{E0FFF}'
+            | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}' | '\u{16FE4}' | '\u{1D159}'
+            | '\u{E0000}'..='\u{E0FFF}'
     );
     !drawn_as_nothing
         && !matches!(
@@ -319,6 +324,18 @@ mod tests {
             assert!(matches!(Name::parse(bad), Err(NameError::BadCharacter(_))), "{bad:?}");
             assert!(matches!(RoomName::parse(bad), Err(NameError::BadCharacter(_))), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_space_is_a_space_and_no_name_begins_with_a_mark() {
+        for space in ['\u{A0}', '\u{2003}', '\u{3000}', '\u{1680}', '\u{202F}'] {
+            assert_eq!(Name::parse(&format!("kim{space}lee")).unwrap().as_str(), "kim lee");
+            assert_eq!(RoomName::parse(&format!("회의{space}방")).unwrap().as_str(), "회의 방");
+        }
+        for bad in ["\u{301}", "\u{301}kim", "\u{20DD}", "\u{16FE4}", "\u{1D159}", "kim\u{1D159}"] {
+            assert!(matches!(Name::parse(bad), Err(NameError::BadCharacter(_))), "{bad:?}");
+        }
+        assert_eq!(Name::parse("e\u{301}").unwrap().as_str(), "é");
     }
 
     #[test]

@@ -9,7 +9,7 @@ export const lineOf = (text) => (text.startsWith('/') && !/^\/me\s/.test(text) ?
 export const COMMANDS = ['help', 'name', 'join', 'leave', 'me', 'who', 'topic', 'clear', 'search', 'moderator'];
 
 /** What may stand before a command unseen, as the server has it (`claimed` in `shared`). */
-const BLANK = /^[\s\x85\u200b-\u200f\u2060]+/;
+const BLANK = /^[\s\p{C}\p{Default_Ignorable_Code_Point}\u2800\u{16fe4}\u{1d159}]+/u;
 
 /**
  * @typedef {{ text: string } | { command: string, rest: string } | { unknown: string }} Line
@@ -19,7 +19,8 @@ const BLANK = /^[\s\x85\u200b-\u200f\u2060]+/;
 export function read(line) {
   if (line.startsWith('//')) return { text: line.slice(1) };
   // Pasted with something blank before it, a secret must not become chat.
-  const bare = line.replace(BLANK, '');
+  // The wide slash is what input methods of Hangul write.
+  const bare = line.replace(BLANK, '').replace(/^／/, '/');
   if (bare !== line && keysOf(bare).startsWith('/moderator')) return read(bare);
   const [, word, rest] = /^\/(\S+)\s*([^]*)$/.exec(line) ?? [];
   if (word === undefined) return { text: line };

@@ -369,10 +369,10 @@ const WRITING: &[&str] = &[
         { command: 'help', rest: '' }, { unknown: '/usr/bin' }, { text: 'a /help' }]))",
     // A secret is no text, whatever stands unseen before it; what is not one is left as it is.
     r"import('/static/app/commands.js').then(({ read }) => {
-        const blanks = [' ', '\t\n', '\x85', '\xa0', '\u200b', '\u200c', '\u200d', '\u200e', '\u200f', '\u2028', '\u2060', '\u3000', '\ufeff', '\u200b \u2060'];
+        const blanks = [' ', '\t\n', '\x85', '\xa0', '\u200b', '\u200c', '\u200d', '\u200e', '\u200f', '\u2028', '\u2060', '\u3000', '\ufeff', '\u200b \u2060', '\xad', '\u202a', '\u3164'];
         const of = (line) => blanks.filter((blank) => read(blank + line).text !== undefined).map((blank) => escape(blank)).join();
         return of('/moderator S') + of('/MODERATOR S') + of('/ㅡㅐㅇㄷㄱㅁ색 S') + of('/moderator=S') === ''
-            && read('\u200b/moderator S').rest === 'S' && read('\u200b/help').text === '\u200b/help' && read(' //moderator S').text === ' //moderator S';
+            && read('\u200b/moderator S').rest === 'S' && read('\uff0fmoderator S').rest === 'S' && read('\u200b/help').text === '\u200b/help' && read(' //moderator S').text === ' //moderator S';
     })",
     r"import('/static/app/commands.js').then(({ lineOf, read }) => ['hi', '/shrug', '//x', '/', '/help'].every((text) => read(lineOf(text)).text === text)
         && lineOf('/me waves') === '/me waves')",
