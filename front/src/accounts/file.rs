@@ -86,20 +86,23 @@ impl Accounts {
     /// What the change says, or when the file cannot be written.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Book) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let wrong = |what: &str| format!("{}: cannot {what}", self.file.display());
-        let lock = beside(&self.file, ".lock");
+        // Where a link leads to: in the link's place, a new file would leave whoever knows the other name with the old one,
+        // and with another lock.
+        let file = std::fs::canonicalize(&self.file).unwrap_or_else(|_| self.file.clone());
+        let lock = beside(&file, ".lock");
         let lock = private::open(&lock).and_then(|lock| lock.lock().map(|()| lock));
         let _lock = lock.map_err(|error| anyhow::anyhow!("{}: {error}", wrong("lock it")))?;
-        let mut book = read(&self.file)?;
+        let mut book = read(&file)?;
         let done = change(&mut book)?;
-        let part = beside(&self.file, ".part");
+        let part = beside(&file, ".part");
         let write = || -> io::Result<()> {
             let mut new = private::open(&part)?;
             new.set_len(0)?;
             serde_json::to_writer_pretty(&mut new, &book)?;
             writeln!(new)?;
             new.sync_all()?;
-            std::fs::rename(&part, &self.file)?;
-            let folder = self.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+            std::fs::rename(&part, &file)?;
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
             File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
         };
         write().map_err(|error| anyhow::anyhow!("{}: {error}", wrong("write it")))?;
@@ -154,6 +157,18 @@ mod tests {
             }
         });
         assert_eq!(Accounts::open(file).unwrap().now().accounts.len(), 40);
+    }
+
+    #[test]
+    fn a_link_to_the_file_stays_one_and_both_names_say_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link] = ["accounts.json", "link.json"].map(|name| folder.path().join(name));
+        let (by_file, by_link) = (Accounts::open(file.clone()).unwrap(), Accounts::open(link.clone()).unwrap());
+        by_file.change(|book| book.add(account("kim"))).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        by_link.change(|book| book.add(account("lee"))).unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!((by_file.now().accounts.len(), by_link.now().accounts.len()), (2, 2));
     }
 
     #[test]

@@ -84,9 +84,10 @@ fn prompt(text: &str) -> anyhow::Result<String> {
     said
 }
 
-/// A line without its end. Spaces belong to a password.
+/// A line without its end, and without the mark (U+FEFF) with which some editors begin a file: nobody can type it. Spaces
+/// belong to a password.
 fn line(input: &mut impl BufRead) -> anyhow::Result<String> {
     let mut text = String::new();
     io::Read::take(input, 2 * password::MOST as u64).read_line(&mut text)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(text.trim_start_matches('\u{FEFF}').trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -421,7 +421,8 @@ fn accounts_are_kept_by_the_tool_and_passwords_never_stand_in_arguments() {
     assert!(tool(&["user", "add", "kim"], &format!("{PASSWORD}\n")).status.success());
     assert!(!tool(&["user", "add", "Kim"], &format!("{PASSWORD}\n")).status.success());
     assert!(!tool(&["user", "add", "kim", PASSWORD], "").status.success());
-    assert!(tool(&["user", "add", "민수"], &format!("{PASSWORD}\n")).status.success());
+    // As a file that was written with Notepad.
+    assert!(tool(&["user", "add", "민수"], &format!("\u{FEFF}{PASSWORD}\r\n")).status.success());
     assert_eq!(String::from_utf8(tool(&["user", "list"], "").stdout).unwrap(), "kim\n민수\n");
     let kept = std::fs::read_to_string(folder.path().join("accounts.json")).unwrap();
     assert!(kept.contains("$argon2id$v=19$m=19456,t=2,p=1$") && !kept.contains(PASSWORD));
