@@ -31,8 +31,13 @@ impl Talk {
         match self.found(id.clone(), room, query, before, limit).await {
             Ok(page) => self.outlet.say(&ServerMessage::Page(Box::new(page))),
             Err(error) => {
-                if error == Unavailable::TooLong {
-                    self.yard.hub.metrics().hit(Limit::SearchTime);
+                let limit = match error {
+                    Unavailable::TooLong => Some(Limit::SearchTime),
+                    Unavailable::Crowded => Some(Limit::Searchers),
+                    Unavailable::Broken(_) => None,
+                };
+                if let Some(limit) = limit {
+                    self.yard.hub.metrics().hit(limit);
                 }
                 self.error(Some(id), *unavailable(error));
             }

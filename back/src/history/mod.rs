@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+mod line;
 mod memory;
 mod revision;
 pub mod sqlite;
@@ -16,7 +18,10 @@ mod writer;
 use std::{sync::Arc, time::Duration};
 
 use shared::{Message, Name, RoomName, UserId};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    time::timeout,
+};
 
 use crate::moderation::{Hash, Setting};
 
@@ -42,6 +47,10 @@ pub const SEARCHERS: usize = 2;
 /// A search that takes longer is given up. In a million messages most take a few milliseconds; a single letter with
 /// which very many words begin may take longer.
 const SEARCH_TIME: Duration = Duration::from_secs(2);
+
+/// Who waits longer until a search begins is told so. Whoever asks is not read meanwhile, and it has no end by itself:
+/// everybody may search at once.
+const SEARCH_WAIT: Duration = Duration::from_secs(2);
 
 /// A change with whatever its sender needs to be answered; `R` goes through history untouched.
 pub struct Append<R> {
@@ -211,7 +220,7 @@ impl<R: Send + 'static> History<R> {
     /// At most `limit` messages before `before` in which `query` is found, newest first.
     ///
     /// # Errors
-    /// When the store cannot be read, or when it takes too long.
+    /// When the store cannot be read, when it takes too long, or when too many others search.
     pub async fn search(
         &self,
         room: &RoomName,
@@ -220,8 +229,9 @@ impl<R: Send + 'static> History<R> {
         limit: usize,
     ) -> Result<Vec<Arc<Message>>, Unavailable> {
         let room = room.clone();
+        let permit = timeout(SEARCH_WAIT, place(&self.searchers)).await.map_err(|_| Unavailable::Crowded)??;
         // Also a search in memory takes too long for a thread that carries connections.
-        self.ask_on_a_thread(&self.searchers, move |store| store.search(&room, &query, before, limit)).await
+        self.ask_on_a_thread(permit, move |store| store.search(&room, &query, before, limit)).await
     }
 
     /// What somebody was called last, if it is remembered.
@@ -271,15 +281,14 @@ impl<R: Send + 'static> History<R> {
         if !self.store.blocks() {
             return question(&*self.store);
         }
-        self.ask_on_a_thread(&self.readers, question).await
+        self.ask_on_a_thread(place(&self.readers).await?, question).await
     }
 
     async fn ask_on_a_thread<T: Send + 'static>(
         &self,
-        places: &Arc<Semaphore>,
+        permit: OwnedSemaphorePermit,
         question: impl FnOnce(&dyn Store) -> Result<T, Unavailable> + Send + 'static,
     ) -> Result<T, Unavailable> {
-        let permit = Arc::clone(places).acquire_owned().await.map_err(|_| stopping())?;
         let store = Arc::clone(&self.store);
         let answer = tokio::task::spawn_blocking(move || {
             let answer = question(&*store);
@@ -288,6 +297,11 @@ impl<R: Send + 'static> History<R> {
         });
         answer.await.map_err(|_| stopping())?
     }
+}
+
+/// One of these places, when it is free.
+async fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Unavailable> {
+    Arc::clone(places).acquire_owned().await.map_err(|_| stopping())
 }
 
 fn stopping() -> Unavailable {

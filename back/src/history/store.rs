@@ -170,6 +170,9 @@ pub enum Unavailable {
     /// It was stopped, so that others get their answers.
     #[error("this takes too long")]
     TooLong,
+    /// It was not begun: others ask as much as is answered at once.
+    #[error("too many search at once")]
+    Crowded,
 }
 
 impl Unavailable {

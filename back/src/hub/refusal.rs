@@ -33,6 +33,9 @@ pub fn unavailable(error: Unavailable) -> Box<ErrorBody> {
             body.hint("ask again later")
         }
         Unavailable::TooLong => ErrorBody::new(ErrorCode::Overloaded, error.to_string()).hint("look for longer words"),
+        Unavailable::Crowded => {
+            ErrorBody::new(ErrorCode::Overloaded, error.to_string()).hint("ask again after retry_after_ms")
+        }
     };
     Box::new(body.retry_after_ms(RETRY_MS))
 }

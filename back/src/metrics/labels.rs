@@ -195,6 +195,8 @@ pub enum Limit {
     Typing,
     /// The time of a search.
     SearchTime,
+    /// Searches at once, and the time in line for one.
+    Searchers,
 }
 
 words! { Limit: Connections = "connections" ConnectionsPerAddress = "connections_per_address"
@@ -204,4 +206,5 @@ StallTimeout = "stall_timeout" MessageTimeout = "message_timeout" MessageBytes =
 TextBytes = "text_bytes" SendsPerSecond = "sends_per_second" SendBytesPerSecond = "send_bytes_per_second"
 SendsPerSecondPerAddress = "sends_per_second_per_address" RequestsPerSecond = "requests_per_second"
 RoomsPerConnection = "rooms_per_connection" Rooms = "rooms" HistoryRooms = "history_rooms" Replay = "replay"
-Unanswered = "unanswered" Unread = "unread" Typing = "typing" SearchTime = "search_time" }
+Unanswered = "unanswered" Unread = "unread" Typing = "typing" SearchTime = "search_time"
+Searchers = "searchers" }

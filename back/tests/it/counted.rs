@@ -116,13 +116,13 @@ async fn who_has_more_under_way_than_is_answered() {
 }
 
 /// A search in memory looks at the clock after each thousand messages: a server that stood still in the middle of one finds
-/// that it took too long, however fast it is.
+/// that it took too long, however fast it is; and so do those who waited for a place meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_searches_for_longer_than_a_search_may_take() {
+async fn who_searches_for_longer_than_a_search_may_take_or_waits_too_long_for_a_place() {
     let unlimited = ["--sends-per-second", "0", "--requests-per-second", "0"];
     let back = Back::start(&[&["--ops", "127.0.0.1:0", "--history", "memory"], &unlimited[..]].concat());
     let mut kim = Client::in_room(back.address, "kim", "dev").await;
-    let text = "x ".repeat(4_000);
+    let text = "x ".repeat(400);
     for id in 0..4_000 {
         kim.ask(json!({"type": "send", "id": id.to_string(), "text": text})).await;
     }
@@ -141,8 +141,33 @@ async fn who_searches_for_longer_than_a_search_may_take() {
         }
         assert!(begun.elapsed() < DEADLINE, "no search takes too long");
     }
-    let seen = scrape(back.ops.unwrap()).await;
+    let ops = back.ops.unwrap();
+    let seen = scrape(ops).await;
     assert_eq!(seen.value("madang_back_limits_hit_total", &[("limit", "search_time")]), 1.0);
+    let mut many = Vec::new();
+    for n in 0..24 {
+        many.push(Client::in_room(back.address, &format!("guest {n}"), "lobby").await);
+    }
+    let (begun, mut turned_away) = (Instant::now(), 0);
+    while turned_away == 0 {
+        assert!(begun.elapsed() < DEADLINE, "they wait without an end");
+        for guest in &mut many {
+            guest.send(json!({"type": "search", "id": "s", "room": "dev", "text": "absent"})).await;
+        }
+        // On a fast machine all have had their turn before it stands still, and do it again.
+        back.signal("STOP");
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        back.signal("CONT");
+        for guest in &mut many {
+            let answer = guest.find(|said| said["id"] == "s").await;
+            if answer["text"] == "too many search at once" {
+                assert_eq!((&answer["code"], &answer["retry_after_ms"]), (&json!("overloaded"), &json!(1_000)));
+                turned_away += 1;
+            }
+        }
+    }
+    let seen = scrape(ops).await;
+    assert_eq!(seen.value("madang_back_limits_hit_total", &[("limit", "searchers")]), f64::from(turned_away));
 }
 
 /// Rows of the table of limits: the metric's word, and the tests.
