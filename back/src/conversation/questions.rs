@@ -1,6 +1,8 @@
 //! Questions to history, and their answers.
 
-use shared::{MessageId, OkBody, RoomName, ServerMessage, server::Page};
+use std::sync::Arc;
+
+use shared::{Message, MessageId, OkBody, RoomName, ServerMessage, server::Page};
 
 use super::Talk;
 use crate::{
@@ -72,14 +74,7 @@ impl Talk {
         let bounds = self.yard.hub.published(&room, history.bounds(&room).await?);
         let mut messages = history.read(&room, range, limit).await?;
         messages.retain(|message| message.seq <= bounds.top);
-        let mut bytes: usize = messages.iter().map(|message| message.text.len()).sum();
-        while bytes > PAGE_BYTES && messages.len() > 1 {
-            let farthest = match range {
-                Range::Before(_) => 0,
-                Range::After(_) | Range::Around(_) => messages.len() - 1,
-            };
-            bytes -= messages.remove(farthest).text.len();
-        }
+        shorten(&mut messages, range);
         let older = messages.first().is_some_and(|message| message.seq > bounds.first);
         let newer = messages.last().is_some_and(|message| message.seq < bounds.top);
         let more = match range {
@@ -88,5 +83,20 @@ impl Talk {
             Range::Around(_) => older || newer,
         };
         Ok(Page { id, room, epoch: bounds.epoch, first: bounds.first, top: bounds.top, messages, more })
+    }
+}
+
+/// Takes from a page what is too much for one, and first what is farthest from what was asked for.
+fn shorten(messages: &mut Vec<Arc<Message>>, range: Range) {
+    let mut bytes: usize = messages.iter().map(|message| message.text.len()).sum();
+    while bytes > PAGE_BYTES
+        && let [first, .., last] = messages.as_slice()
+    {
+        let farthest = match range {
+            Range::Before(_) => 0,
+            Range::Around(seq) if first.seq.abs_diff(seq) > last.seq.abs_diff(seq) => 0,
+            Range::After(_) | Range::Around(_) => messages.len() - 1,
+        };
+        bytes -= messages.remove(farthest).text.len();
     }
 }

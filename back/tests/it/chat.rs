@@ -257,6 +257,27 @@ async fn a_page_of_long_messages_is_cut_where_it_would_be_too_long() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_around_a_message_is_cut_where_that_is_far() {
+    let server = TestServer::with(&["--sends-per-second", "0", "--requests-per-second", "0"]);
+    let mut kim = Client::in_room(server.address, "kim", "dev").await;
+    for id in 1..=60 {
+        kim.ask(json!({"type": "send", "id": id.to_string(), "text": "x".repeat(16_000)})).await;
+    }
+    // 16 of them fit. The middle, both ends, and one that is not there yet.
+    for (around, pages) in [(30, 22..=38), (1, 1..=16), (3, 1..=16), (60, 45..=60), (70, 45..=60)] {
+        for limit in [20, 50, 200] {
+            let page = kim.ask(json!({"type": "history", "id": "p", "around": around, "limit": limit})).await;
+            let seqs = seqs(page["messages"].as_array().unwrap());
+            assert!(seqs.iter().all(|seq| pages.contains(seq)), "{limit} around {around}: {seqs:?}");
+            assert!(around > 60 || seqs.contains(&around), "{limit} around {around}: {seqs:?}");
+            // Fewer were asked for where half of them lie beyond an end.
+            assert!(seqs.len() == 16 || (limit == 20 && seqs.len() >= 10), "{limit} around {around}: {seqs:?}");
+            assert!(page["more"].as_bool().unwrap());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rooms_and_people_are_listed() {
     let server = TestServer::start();
     let mut kim = Client::in_room(server.address, "kim", "busy").await;
