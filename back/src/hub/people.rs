@@ -53,8 +53,12 @@ struct Session {
     /// Where it was last.
     address: Option<Address>,
     sends: Sends,
-    /// The connection that speaks for it, or since when there is none.
-    held: Result<Arc<Outlet>, Instant>,
+    /// The connection that the next one of the same session replaces.
+    held: Option<Arc<Outlet>>,
+    /// All that speak for it: those that are being replaced, several of an account, and those that are not present.
+    connections: usize,
+    /// When the last of them went.
+    left: Instant,
 }
 
 /// How the server met somebody.
@@ -75,7 +79,7 @@ pub struct Registration {
     outlet: Arc<Outlet>,
     address: Option<Address>,
     visit: Option<Arc<Visit>>,
-    /// Whose seat among the people it holds.
+    /// Who speaks on it.
     user: Option<UserId>,
     /// By which session of an account.
     tab: Option<UserId>,
@@ -220,7 +224,7 @@ impl People {
     /// Forgets sessions that have been without a connection for long, or that are too many.
     pub fn forget_old_sessions(&self, now: Instant) {
         let mut sessions = self.sessions();
-        let old = |session: &Session| session.held.as_ref().err().map(|since| now.saturating_duration_since(*since));
+        let old = |session: &Session| (session.connections == 0).then(|| now.saturating_duration_since(session.left));
         sessions.retain(|_, session| old(session).is_none_or(|age| age < SESSION_KEPT));
         let mut ages: Vec<Duration> = sessions.values().filter_map(old).collect();
         if ages.len() > self.sessions_kept {
@@ -271,19 +275,26 @@ impl Registration {
     ) -> Arrival {
         let mut sessions = self.people.sessions();
         let before = sessions.remove(user);
-        let (known, sends, held) = match before {
-            Some(session) => (Some(session.name), session.sends, session.held),
-            None => (stored, fresh, Err(Instant::now())),
+        let (known, sends, held, others) = match before {
+            Some(session) => (Some(session.name), session.sends, session.held, session.connections),
+            None => (stored, fresh, None, 0),
         };
         let resumed = known.is_some();
         let is_new_name = present && name.is_some() && name != known;
         let name = name.or_else(|| known.clone()).unwrap_or_else(|| Name::guest(user));
         let kept = known.filter(|_| !present).unwrap_or_else(|| name.clone());
-        let (held, mut replaced) = if present { (Ok(Arc::clone(&self.outlet)), held.ok()) } else { (held, None) };
-        let address = self.address;
-        sessions.insert(user.clone(), Session { name: kept, address, sends: sends.clone(), held });
+        let (held, mut replaced) = if present { (Some(Arc::clone(&self.outlet)), held) } else { (held, None) };
+        let session = Session {
+            name: kept,
+            address: self.address,
+            sends: sends.clone(),
+            held,
+            connections: others + 1,
+            left: Instant::now(),
+        };
+        sessions.insert(user.clone(), session);
         drop(sessions);
-        self.user = present.then(|| user.clone());
+        self.user = Some(user.clone());
         if let Some(tab) = tab.filter(|_| present) {
             self.outlet.is_one_of_several();
             replaced = self.people.tabs().insert(tab.clone(), Arc::clone(&self.outlet));
@@ -302,9 +313,10 @@ impl Drop for Registration {
         self.people.metrics.disconnected(self.protocol, self.outlet.wire().is_tls());
         if let Some(user) = &self.user
             && let Some(session) = self.people.sessions().get_mut(user)
-            && session.held.as_ref().is_ok_and(|outlet| Arc::ptr_eq(outlet, &self.outlet))
         {
-            session.held = Err(Instant::now());
+            session.connections -= 1;
+            session.left = Instant::now();
+            session.held.take_if(|outlet| Arc::ptr_eq(outlet, &self.outlet));
         }
         if let Some(tab) = &self.tab {
             let mut tabs = self.people.tabs();
