@@ -93,11 +93,13 @@ impl Speech {
             },
             Self::Chat(talk) => {
                 talk.look_at_mute();
+                talk.look_at_name();
                 let actions = talk.session.hear(text, Instant::now());
                 return talk.carry_out(actions);
             }
             Self::Plain(talk) => {
                 talk.look_at_mute();
+                talk.look_at_name();
                 let actions = talk.read_line(text);
                 return talk.carry_out(actions);
             }

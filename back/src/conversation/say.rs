@@ -76,6 +76,8 @@ impl Talk {
         for membership in &mut self.memberships {
             membership.rename(&name);
         }
+        // Two tabs that choose at once agree in the end.
+        self.look_at_name();
         self.append(id, Change::Remember(person))
     }
 }

@@ -46,6 +46,20 @@ impl Talk {
         self.session.silence(mute.map(|mute| mute.refusal(unix_ms())));
     }
 
+    /// Looks whether this person chose another name in another tab, so that what is said here is said by that one. What a
+    /// ticket calls somebody holds as long as the connection.
+    pub(super) fn look_at_name(&mut self) {
+        if self.session.is_named() {
+            return;
+        }
+        if let Some(name) = self.registration.renamed_from(&self.session.person().name) {
+            for membership in &mut self.memberships {
+                membership.rename(&name);
+            }
+            self.session.is_called(name);
+        }
+    }
+
     /// What to do about a line.
     pub(super) fn read_line(&mut self, line: &str) -> Vec<Action> {
         match plain::read(line) {
@@ -193,6 +207,8 @@ impl Talk {
                     self.memberships.reserve_exact(1);
                 }
                 self.memberships.push(membership);
+                // It took a while: the seat has the name from before.
+                self.look_at_name();
             }
             Ok(None) => {}
             Err(error) => {

@@ -250,6 +250,15 @@ impl Registration {
         }
     }
 
+    /// What its person is called now, where another connection of theirs changed that: an account has one name in all its
+    /// tabs.
+    pub fn renamed_from(&self, name: &Name) -> Option<Name> {
+        let user = self.user.as_ref().filter(|_| self.tab.is_some())?;
+        let sessions = self.people.sessions();
+        let now = &sessions.get(user)?.name;
+        (now != name).then(|| now.clone())
+    }
+
     /// Where it comes from.
     pub fn address(&self) -> Option<Address> {
         self.address

@@ -91,6 +91,16 @@ impl Session {
         &self.person
     }
 
+    /// Whether the name is the ticket's.
+    pub fn is_named(&self) -> bool {
+        self.is_named
+    }
+
+    /// This person is called so from now on.
+    pub fn is_called(&mut self, name: Name) {
+        self.person.name = name;
+    }
+
     /// What others would hear is refused with this from now on, until this is called with nothing.
     pub fn silence(&mut self, refusal: Option<Refusal>) {
         self.silenced = refusal;

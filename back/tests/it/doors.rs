@@ -179,6 +179,42 @@ async fn a_name_that_a_ticket_gives_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_chosen_in_one_tab_is_that_of_the_others() {
+    let office = Office::open();
+    let server = office.closed();
+    let nameless = || office.seal(&Ticket { name: None, ..ticket("lee", &["*"]) });
+    let (mut park, _) = enter(server.address, &office.ticket("park", &["*"]), &["dev", "ops"]).await;
+    let hello = json!({"type": "hello", "name": "Lee", "ticket": nameless(), "rooms": {"dev": {}}});
+    let (mut first, _) = knock(server.address, hello).await;
+    first.until("synced").await;
+    let (mut second, welcome) = enter(server.address, &nameless(), &["dev", "ops"]).await;
+    assert_eq!(welcome["name"], "Lee");
+    // The ticket of one tab has a name, and holds.
+    let (mut named, welcome) = enter(server.address, &office.ticket("lee", &["*"]), &["office"]).await;
+    assert_eq!(welcome["name"], "lee");
+    let user = welcome["user"].clone();
+    assert_eq!(first.ask(json!({"type": "name", "id": "1", "name": "Anna"})).await["name"], "Anna");
+    let said = named.ask(json!({"type": "send", "id": "1", "text": "x"})).await;
+    assert_eq!((&said["type"], &named.messages(1).await[0]["name"]), (&json!("ok"), &json!("lee")));
+    second.send(json!({"type": "send", "room": "dev", "text": "from the other tab"})).await;
+    assert_eq!(park.messages(1).await[0]["name"], "Anna");
+    second.send(json!({"type": "typing", "room": "ops"})).await;
+    assert_eq!(park.until("typing").await["name"], "Anna");
+    // Nor does the old name come back with who comes in, by that tab or by another.
+    let (mut third, welcome) = enter(server.address, &nameless(), &["dev"]).await;
+    assert_eq!(welcome["name"], "Anna");
+    for tab in [&mut second, &mut third] {
+        for room in ["dev", "ops", "new"] {
+            tab.ask(json!({"type": "join", "id": "j", "room": room})).await;
+            tab.until("synced").await;
+            let people = tab.ask(json!({"type": "who", "id": "w", "room": room})).await;
+            let lee = people["users"].as_array().unwrap().iter().find(|person| person["user"] == user);
+            assert_eq!(lee.unwrap()["name"], "Anna", "{room}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn signing_out_ends_the_connections_of_that_sign_in_at_once() {
     let office = Office::open();
     let server = office.closed();
