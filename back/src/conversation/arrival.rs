@@ -55,6 +55,14 @@ impl Outside {
     }
 }
 
+/// Somebody who was welcomed.
+struct Met {
+    session: Session,
+    badge: Badge,
+    /// Whether history has still to learn what they are called.
+    is_new_name: bool,
+}
+
 /// A `chat.v1` client that has yet to say hello.
 pub struct Guest {
     yard: Arc<Yard>,
@@ -79,11 +87,11 @@ impl Guest {
         }
     }
 
-    /// Meets who said hello, and lets them into their rooms.
-    pub(super) async fn enter(self, hello: Hello) -> Option<Box<Talk>> {
+    /// Meets who said hello, and lets them into their rooms. Who stays outside was told why.
+    pub(super) async fn enter(self, hello: Hello) -> Result<Box<Talk>, Registration> {
         let Self { yard, outlet, registration, .. } = self;
         outlet.vitals().said_hello();
-        let _arriving = yard.begin_arrival(&outlet).await?;
+        let Some(_arriving) = yard.begin_arrival(&outlet).await else { return Err(registration) };
         let (mut talk, rooms) = Talk::begin(yard, outlet, registration, hello, SUBPROTOCOL).await?;
         let mut hidden = 0;
         for (room, ask) in rooms {
@@ -105,20 +113,20 @@ impl Guest {
                 None => {}
             }
         }
-        Some(talk)
+        Ok(talk)
     }
 }
 
 impl Talk {
-    /// Greets a plain client and lets it into its room.
+    /// Greets a plain client and lets it into its room. Who stays outside was told why.
     pub(super) async fn greet(
         yard: Arc<Yard>,
         outlet: Arc<Outlet>,
         registration: Registration,
         room: RoomName,
         ticket: Option<String>,
-    ) -> Option<Box<Self>> {
-        let _arriving = yard.begin_arrival(&outlet).await?;
+    ) -> Result<Box<Self>, Registration> {
+        let Some(_arriving) = yard.begin_arrival(&outlet).await else { return Err(registration) };
         let (name, session, moderator, rooms) = (None, None, None, BTreeMap::new());
         let hello = Hello { name, session, ticket, moderator, presence: true, rooms };
         let (mut talk, _) = Self::begin(yard, outlet, registration, hello, "plain").await?;
@@ -126,36 +134,55 @@ impl Talk {
             Ok(()) => talk.join(None, room, Ask::Default).await,
             Err(error) => talk.outlet.say(&ServerMessage::Error(error)),
         }
-        Some(talk)
+        Ok(talk)
     }
 
-    /// Meets somebody and says welcome; gives back where they want to go. Who stays outside was told why.
+    /// Meets somebody and says welcome; gives back where they want to go.
     async fn begin(
         yard: Arc<Yard>,
         outlet: Arc<Outlet>,
         mut registration: Registration,
+        mut hello: Hello,
+        protocol: &str,
+    ) -> Result<(Box<Self>, BTreeMap<RoomName, Ask>), Registration> {
+        let (presence, wanted) = (hello.presence, std::mem::take(&mut hello.rooms));
+        let met = Self::meet(&yard, &outlet, &mut registration, hello, protocol).await;
+        let Some(Met { session, badge, is_new_name }) = met else { return Err(registration) };
+        let talk = Self { yard, outlet, session, presence, memberships: Vec::new(), badge, registration };
+        let talk = Box::new(talk);
+        if is_new_name && let Some(append) = talk.append(None, Change::Remember(talk.session.person().clone())) {
+            talk.append_in_turn(append).await;
+        }
+        Ok((talk, wanted))
+    }
+
+    /// Learns who somebody is and says welcome; nothing of who stays outside.
+    async fn meet(
+        yard: &Yard,
+        outlet: &Outlet,
+        registration: &mut Registration,
         hello: Hello,
         protocol: &str,
-    ) -> Option<(Box<Self>, BTreeMap<RoomName, Ask>)> {
-        let Hello { name, session, ticket, moderator, presence, rooms: wanted } = hello;
+    ) -> Option<Met> {
+        let Hello { name, session, ticket, moderator, presence, .. } = hello;
         let Entry { session: token, user, may_be_known, sight, account } =
-            Self::judge(&yard, &outlet, ticket.as_deref(), session)?;
+            Self::judge(yard, outlet, ticket.as_deref(), session)?;
         let (badge, moderator, problem) = match moderator {
-            Some(secret) => Badge::shown(&yard, &secret).await,
+            Some(secret) => Badge::shown(yard, &secret).await,
             None => (Badge::default(), None, None),
         };
         registration.moderates(moderator.is_some());
         // First whose connection it is, then whether they may come in: a ban in between finds the connection.
         registration.belongs_to(&user, account.as_ref().and_then(|account| account.sign_in.clone()));
-        Self::keep_out(&yard, &outlet, &registration, &user, account.as_ref(), moderator.is_some())?;
+        Self::keep_out(yard, outlet, registration, &user, account.as_ref(), moderator.is_some())?;
         let mute = yard.hub.law().mute_of(&user);
         // A name is heard too.
         let given = account.as_ref().and_then(|account| account.name.clone());
         let is_named = given.is_some();
         let name = given.or_else(|| name.filter(|_| mute.is_none()));
-        let stored = if may_be_known { Self::stored_name(&yard, &outlet, &user).await } else { None };
+        let stored = if may_be_known { Self::stored_name(yard, outlet, &user).await } else { None };
         let tab = account.is_some().then(|| identity::user_of(&token)).transpose();
-        let tab = tab.map_err(|error| Outside::from(error).tell(&outlet)).ok()?;
+        let tab = tab.map_err(|error| Outside::from(error).tell(outlet)).ok()?;
         let SessionLimits { text_bytes, rooms, rates } = yard.limits;
         let arrival = registration.identify(&user, tab, name, stored, Sends::new(&rates), presence);
         outlet.say(&ServerMessage::Welcome(Box::new(Welcome {
@@ -180,16 +207,9 @@ impl Talk {
         }
         let person = Person { user, name: arrival.name };
         let pace = Pace::new(rates, arrival.sends, registration.visit().cloned());
-        let mut session = Session::new(person.clone(), yard.limits, pace);
+        let mut session = Session::new(person, yard.limits, pace);
         session.confine(sight, is_named);
-        let talk = Self { yard, outlet, session, presence, memberships: Vec::new(), badge, registration };
-        let talk = Box::new(talk);
-        if arrival.is_new_name
-            && let Some(append) = talk.append(None, Change::Remember(person))
-        {
-            talk.append_in_turn(append).await;
-        }
-        Some((talk, wanted))
+        Some(Met { session, badge, is_new_name: arrival.is_new_name })
     }
 
     /// Asks the door about a hello, and tells who stays outside why.

@@ -53,8 +53,12 @@ pub enum Speech {
     Chat(Box<Talk>),
     /// A line is a message.
     Plain(Box<Talk>),
-    /// Nobody is heard: a hello is being answered, or could not be.
-    Silent,
+    /// Nobody is heard: a hello is being answered, or somebody was turned away. Who was stays in the registry until the
+    /// connection is over: its goodbye may find no way out, and then the sweeper has to end it.
+    Silent {
+        /// Dropping it takes the connection out of the registry.
+        _registration: Option<Box<Registration>>,
+    },
 }
 
 /// What is left of hearing a message when that has to wait. Most messages leave nothing, and what some leave is large:
@@ -80,7 +84,13 @@ impl Speech {
         room: RoomName,
         ticket: Option<String>,
     ) -> Self {
-        Talk::greet(yard, outlet, registration, room, ticket).await.map_or(Self::Silent, Self::Plain)
+        Self::of(Talk::greet(yard, outlet, registration, room, ticket).await, Self::Plain)
+    }
+
+    /// What comes of letting somebody in.
+    fn of(met: Result<Box<Talk>, Registration>, speech: fn(Box<Talk>) -> Self) -> Self {
+        let silent = |registration| Self::Silent { _registration: Some(Box::new(registration)) };
+        met.map_or_else(silent, speech)
     }
 
     /// Hears a text message.
@@ -103,7 +113,7 @@ impl Speech {
                 let actions = talk.read_line(text);
                 return talk.carry_out(actions);
             }
-            Self::Silent => {}
+            Self::Silent { .. } => {}
         }
         None
     }
@@ -120,16 +130,14 @@ impl Speech {
                 let actions = talk.session.refuse(no_binary());
                 return talk.carry_out(actions);
             }
-            Self::Silent => {}
+            Self::Silent { .. } => {}
         }
         None
     }
 
     async fn enter(&mut self, hello: Hello) {
-        if let Self::New(guest) = std::mem::replace(self, Self::Silent)
-            && let Some(talk) = guest.enter(hello).await
-        {
-            *self = Self::Chat(talk);
+        if let Self::New(guest) = std::mem::replace(self, Self::Silent { _registration: None }) {
+            *self = Self::of(guest.enter(hello).await, Self::Chat);
         }
     }
 }

@@ -6,11 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::SinkExt;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     client::{Client, DEADLINE, NOTES_REQUEST, client_frame, raw, raw_websocket},
+    office::Office,
+    openmetrics::Scrape,
     ops::{scrape, scrape_until},
     process::Back,
     server::TestServer,
@@ -58,6 +62,47 @@ async fn who_does_not_answer_a_close_keeps_no_seat() {
     let mut stays = raw_websocket(server.address, "/echo").await;
     stays.write_all(&client_frame(0x01, b"a fragment")).await.unwrap();
     hit(&server, "message_timeout").await;
+    let begun = Instant::now();
+    while !raw(server.address, REFUSED.as_bytes()).await.starts_with("HTTP/1.1 426 ") {
+        assert!(begun.elapsed() < DEADLINE, "the seat was not given back");
+    }
+}
+
+/// Somebody for whom so much waits that not even a goodbye finds a way out, and who then shows a ticket that is none.
+async fn turned_away_unread(server: &TestServer) -> Client {
+    let mut deaf = Client::with_small_window(server.address, "/", Some("chat.v1")).await;
+    let is_stalled = || {
+        let outlets = server.hub.people().outlets();
+        outlets.iter().any(|outlet| outlet.vitals().ages(Instant::now()).stalled.is_some())
+    };
+    let begun = Instant::now();
+    while !is_stalled() {
+        assert!(begun.elapsed() < DEADLINE, "it all went into the socket");
+        // A few at a time: if more waited than a client may leave unread, the hello would not be heard.
+        for _ in 0..10 {
+            deaf.websocket.send(Message::Ping(vec![b'p'; 100].into())).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    deaf.send(json!({"type": "hello", "ticket": "none"})).await;
+    deaf
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_turned_away_and_does_not_read_that_is_seen_until_they_are_gone_and_keeps_no_seat() {
+    let office = Office::open();
+    // The kernel would end it by itself 20 s after it counts as slow.
+    let patient = ["--stall-timeout", "60", "--connections", "1"];
+    let server = office.server(&[&patient, &["--close-timeout", "60"][..]].concat());
+    let _deaf = turned_away_unread(&server).await;
+    let ops = server.ops();
+    let told =
+        |seen: &Scrape| seen.value("madang_back_closes_total", &[("by", "server"), ("code", "unauthorized")]) == 1.0;
+    let seen = scrape_until(ops, told).await;
+    assert_eq!(seen.value("madang_back_connections", &[("protocol", "chat.v1"), ("transport", "ws")]), 1.0);
+    assert_eq!(server.hub.people().count(), 1, "nobody would see to its end");
+    let server = office.server(&[&patient, &["--close-timeout", "0.2"][..]].concat());
+    let _deaf = turned_away_unread(&server).await;
     let begun = Instant::now();
     while !raw(server.address, REFUSED.as_bytes()).await.starts_with("HTTP/1.1 426 ") {
         assert!(begun.elapsed() < DEADLINE, "the seat was not given back");
