@@ -63,7 +63,9 @@ impl Delta {
         }
         if people.len() + left.len() > limits::NAMED_PRESENCE_MEMBERS {
             let mut room_for = limits::PEOPLE_NAMED;
-            for names in [&mut joined, &mut left, &mut renamed] {
+            // What a list shows wrongly comes before what it lacks: who is not told to have left stands on it for good,
+            // and an old name until somebody speaks. No list of so many is whole anyway.
+            for names in [&mut left, &mut renamed, &mut joined] {
                 names.truncate(room_for);
                 room_for -= names.len();
             }

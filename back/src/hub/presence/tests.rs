@@ -196,6 +196,26 @@ fn a_large_room_names_fifty_and_counts_the_rest() {
 }
 
 #[test]
+fn where_not_everybody_is_named_those_who_left_are_before_those_who_came() {
+    let mut yard = Yard::new();
+    for user in 0..300 {
+        yard.join(user, "kim", u64::from(user));
+    }
+    yard.wait(500).unwrap();
+    for user in 0..60 {
+        yard.join(1_000 + user, "park", u64::from(1_000 + user));
+    }
+    for user in 0..30 {
+        yard.leave(user, u64::from(user), true);
+    }
+    for user in 100..115 {
+        yard.presence.rename(&id(user), &Name::parse("lee").unwrap(), yard.now);
+    }
+    let (count, joined, left, renamed) = yard.wait(500).unwrap();
+    assert_eq!((count, left.len(), renamed.len(), joined.len()), (330, 30, 15, 5));
+}
+
+#[test]
 fn the_interval_grows_with_the_room() {
     let mut yard = Yard::new();
     for user in 0..3_000 {
