@@ -39,7 +39,7 @@ pub struct Room {
     presence: Mutex<Presence>,
     reporter: Reporter,
     order: Mutex<Order>,
-    /// The same as in `order`, for those who speak: 0 for as fast as anywhere.
+    /// The same as in `order`, for those who speak: 0 for as fast as anywhere. Changed together with it.
     slow: AtomicU64,
     metrics: Arc<Metrics>,
 }
@@ -169,19 +169,22 @@ impl Room {
     pub(super) fn look_up_setting(&self, setting: Setting) {
         let mut order = self.order();
         if !order.known {
-            self.slow.store(setting.slow.unwrap_or_default(), Ordering::Relaxed);
-            order.setting = setting;
-            order.known = true;
+            self.put(&mut order, setting);
         }
     }
 
     /// A moderator has set this.
     pub(super) fn set(&self, setting: Setting) {
-        self.slow.store(setting.slow.unwrap_or_default(), Ordering::Relaxed);
         let mut order = self.order();
+        self.put(&mut order, setting);
+        order.changed = true;
+    }
+
+    /// While `order` is locked, so that of two who come at once the same one is shown and kept.
+    fn put(&self, order: &mut Order, setting: Setting) {
+        self.slow.store(setting.slow.unwrap_or_default(), Ordering::Relaxed);
         order.setting = setting;
         order.known = true;
-        order.changed = true;
     }
 
     /// Whether a moderator slowed it.

@@ -1,10 +1,14 @@
 //! When history is asked, and what is shown of it.
 
-use std::pin::pin;
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use futures_util::FutureExt;
 
 use super::*;
+use crate::moderation::Setting;
 
 #[tokio::test]
 async fn nobody_is_shown_a_message_before_its_sender_is_answered() {
@@ -122,4 +126,33 @@ async fn whoever_comes_in_over_history_is_told_who_came_meanwhile() {
     assert!(told.contains("message 700"), "everything that was missed");
     let (_, after_joined) = told.split_once("joined").unwrap();
     assert!(after_joined.contains(user(2).as_str()), "who came is named: {}", &told[told.len() - 300..]);
+}
+
+/// Which of the two comes first is up to the machine: of so many rooms, in some they come at once.
+#[test]
+fn what_a_moderator_sets_while_a_room_is_looked_up_is_shown_and_kept() {
+    let new = || Room::new(RoomName::lobby(), QUIET, Duration::ZERO, Arc::default());
+    let rooms: Vec<Room> = std::iter::repeat_with(new).take(20_000).collect();
+    // They wait without sleeping, so that neither is late.
+    let come = AtomicUsize::new(0);
+    let both = |round: usize| {
+        come.fetch_add(1, Ordering::AcqRel);
+        while come.load(Ordering::Acquire) < 2 * (round + 1) {
+            std::thread::yield_now();
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for (round, room) in rooms.iter().enumerate() {
+                both(round);
+                room.look_up_setting(Setting::default());
+            }
+        });
+        for (round, room) in rooms.iter().enumerate() {
+            both(round);
+            room.set(Setting { slow: Some(30), ..Setting::default() });
+        }
+    });
+    let forgot = rooms.iter().filter(|room| !room.is_slow() || room.setting().slow != Some(30));
+    assert_eq!(forgot.count(), 0);
 }
