@@ -144,7 +144,7 @@ pub enum Refusal {
     /// There is no room for another room.
     #[error("there are too many rooms")]
     TooManyRooms,
-    /// The store cannot write just now, as when the disk is full.
+    /// The store cannot write just now, as when the disk is full or the file is gone.
     #[error("history cannot be written just now")]
     Unavailable,
     /// There is no such message, or it is taken back, or it is itself an edit.
@@ -230,6 +230,15 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When it is not known what was stored.
     fn commit(&self, changes: Vec<Change>, now_ms: u64) -> Result<Vec<Outcome>, Fatal>;
+
+    /// Looks whether what it writes to is still there, so that it is known before somebody says something. Only the
+    /// writer calls it.
+    ///
+    /// # Errors
+    /// When it is not known what was stored.
+    fn look(&self) -> Result<(), Fatal> {
+        Ok(())
+    }
 
     /// Whether it cannot write just now; it tries again by itself.
     fn is_degraded(&self) -> bool {

@@ -1,4 +1,4 @@
-//! A disk that takes nothing more: the sender is told, reading goes on, and writing begins again by itself.
+//! A disk that takes nothing more, or a file that was taken away: the sender is told, reading goes on, and writing begins again by itself.
 
 use std::{
     fs,
@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     client::{Client, DEADLINE, seqs},
+    ops::readiness,
     process::Back,
 };
 
@@ -157,4 +158,77 @@ async fn a_disk_that_hangs_is_nobodys_silence() {
     assert!(!waiting.is_finished(), "the disk does not hang: this test shows nothing");
     disk.execute_batch("ROLLBACK").unwrap();
     assert_eq!(timeout(DEADLINE, waiting).await.unwrap().unwrap(), "other");
+}
+
+/// Waits until it says of itself whether it can store anything; nobody sends meanwhile.
+async fn until_ready(back: &Back, ready: bool) {
+    let wanted = async {
+        while readiness(back.ops.unwrap()).await.1["ready"] != json!(ready) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(DEADLINE, wanted).await.expect("it is noticed without a word");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_is_moved_away_and_back_loses_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    let (data, away) = (parent.path().join("data"), parent.path().join("away"));
+    let mut back = Back::on(&data, &["--ops", "127.0.0.1:0"]);
+    // Nothing was said, so there is nothing to write by itself either.
+    fs::rename(&data, &away).unwrap();
+    until_ready(&back, false).await;
+    fs::rename(&away, &data).unwrap();
+    until_ready(&back, true).await;
+    let mut kim = Client::in_room(back.address, "kim", "dev").await;
+    assert_eq!(kim.ask(message(1)).await["seq"], 1);
+    fs::rename(&data, &away).unwrap();
+    let refused = kim.ask(message(2)).await;
+    assert_eq!((&refused["code"], &refused["retry"]), (&json!("storage_unavailable"), &json!(true)), "{refused}");
+    until_ready(&back, false).await;
+    fs::rename(&away, &data).unwrap();
+    until_ready(&back, true).await;
+    let again = kim.ask(message(1)).await;
+    assert_eq!((&again["seq"], &again["duplicate"]), (&json!(1), &json!(true)));
+    assert_eq!(kim.ask(message(2)).await["seq"], 2);
+    back.kill();
+    finds_all_after_a_restart(&data, 2).await;
+}
+
+/// As operations.md says it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_a_file_that_was_removed_can_be_saved_while_the_server_runs() {
+    let (data, saved) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut back = Back::on(data.path(), &["--ops", "127.0.0.1:0"]);
+    let mut kim = Client::in_room(back.address, "kim", "dev").await;
+    for n in 1..=20 {
+        assert_eq!(kim.ask(message(n)).await["seq"], n);
+    }
+    for file in fs::read_dir(data.path()).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    until_ready(&back, false).await;
+    assert_eq!(kim.ask(message(21)).await["code"], "storage_unavailable");
+    // What was there before can be read, and another may begin where this one was.
+    let mut lee = Client::in_room(back.address, "lee", "dev").await;
+    assert_eq!(whole(&mut lee).await, (1..=20).collect::<Vec<_>>());
+    let other = Back::on(data.path(), &[]);
+    let mut min = Client::in_room(other.address, "min", "dev").await;
+    assert_eq!(min.ask(message(1)).await["seq"], 1);
+    for file in fs::read_dir(format!("/proc/{}/fd", back.id())).unwrap() {
+        let file = file.unwrap().path();
+        let Ok(open) = fs::read_link(&file) else { continue };
+        for name in ["chat.db", "chat.db-wal"] {
+            if open.to_string_lossy().ends_with(&format!("/{name} (deleted)")) {
+                fs::copy(&file, saved.path().join(name)).unwrap();
+            }
+        }
+    }
+    back.signal("TERM");
+    assert_eq!(back.code().await, Some(0));
+    finds_all_after_a_restart(saved.path(), 20).await;
+    // Its end takes nothing from the other.
+    assert_eq!(min.ask(message(2)).await["seq"], 2);
+    drop(other);
+    finds_all_after_a_restart(data.path(), 2).await;
 }

@@ -48,7 +48,7 @@ pub async fn scrape_until(address: SocketAddr, wanted: impl Fn(&Scrape) -> bool)
     }
 }
 
-async fn readiness(address: SocketAddr) -> (u16, Value) {
+pub async fn readiness(address: SocketAddr) -> (u16, Value) {
     let (status, _, body) = ask(address, "GET", "/readyz").await;
     (status, serde_json::from_str(&body).unwrap())
 }

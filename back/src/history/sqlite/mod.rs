@@ -12,6 +12,7 @@ mod chores;
 mod export;
 mod moderation;
 mod open;
+mod place;
 mod read;
 mod rows;
 mod schema;
@@ -35,6 +36,7 @@ use shared::{Epoch, Message, Name, RoomName, UserId};
 
 use super::{Bounds, Change, Fatal, Outcome, Query, READERS, Range, SEARCHERS, Store, Unavailable};
 use crate::moderation::{Hash, Sanction, Setting};
+use place::Place;
 use write::Write;
 
 pub use backup::backup;
@@ -68,6 +70,7 @@ pub struct Sqlite {
     degraded: AtomicBool,
     /// Connections that nobody asks just now.
     readers: Mutex<Vec<Connection>>,
+    place: Arc<Place>,
     _lock: File,
 }
 
@@ -77,8 +80,9 @@ impl Sqlite {
     /// # Errors
     /// When it is in use, damaged, foreign or newer, or cannot be written; each says what to do.
     pub fn open(data: &Path, limits: SqliteLimits) -> Result<Self, OpenError> {
-        let open::Opened { writer, epoch, path, lock } = open::open(data, limits.cache)?;
-        let write = Write::new(writer, epoch.clone(), limits)
+        let open::Opened { writer, epoch, path, lock, place } = open::open(data, limits.cache)?;
+        let place = Arc::new(place);
+        let write = Write::new(writer, Arc::clone(&place), epoch.clone(), limits)
             .map_err(|error| OpenError::Sqlite { path: path.clone(), error })?;
         // All of them now: when every descriptor is taken, what was said can still be read.
         let readers =
@@ -91,6 +95,7 @@ impl Sqlite {
             write: Mutex::new(Some(write)),
             degraded: AtomicBool::new(false),
             readers: Mutex::new(readers),
+            place,
             _lock: lock,
         })
     }
@@ -112,10 +117,16 @@ impl Sqlite {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One more connection for reading: never to another file that has taken the place of this one.
+    fn reader(&self) -> Result<Connection, Unavailable> {
+        self.place.look().map_err(Unavailable::new)?;
+        open::reader(&self.path, self.cache).map_err(Unavailable::new)
+    }
+
     /// Asks one of the reading connections. One that failed is not used again.
     fn ask<T>(&self, question: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, Unavailable> {
         let idle = self.idle().pop();
-        let mut reader = idle.map_or_else(|| open::reader(&self.path, self.cache), Ok).map_err(Unavailable::new)?;
+        let mut reader = idle.map_or_else(|| self.reader(), Ok)?;
         let answer = question(&mut reader).map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Unavailable::TooLong,
             _ => Unavailable::new(error),
@@ -138,6 +149,13 @@ impl Store for Sqlite {
 
     fn commit(&self, changes: Vec<Change>, now_ms: u64) -> Result<Vec<Outcome>, Fatal> {
         self.with_write(|write| write.commit(&changes, now_ms))
+    }
+
+    fn look(&self) -> Result<(), Fatal> {
+        self.with_write(|write| {
+            write.look();
+            Ok(())
+        })
     }
 
     fn is_degraded(&self) -> bool {

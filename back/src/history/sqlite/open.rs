@@ -12,7 +12,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig};
 use service::private;
 use shared::Epoch;
 
-use super::schema::{STEPS, StepError, is_ours, layout, migrate};
+use super::{
+    place::Place,
+    schema::{STEPS, StepError, is_ours, layout, migrate},
+};
 use crate::{
     history::{READERS, SEARCHERS},
     identity,
@@ -118,6 +121,8 @@ pub struct Opened {
     pub path: PathBuf,
     /// Held until it is dropped.
     pub lock: File,
+    /// Where all of them were.
+    pub place: Place,
 }
 
 /// A history that is open for a few words.
@@ -159,7 +164,8 @@ pub fn open(data: &Path, cache: usize) -> Result<Opened, OpenError> {
     migrate(&mut writer, STEPS).map_err(|error| step_error(error, &path))?;
     let epoch = epoch(&mut writer, &path)?;
     complete(&writer, &path)?;
-    Ok(Opened { writer, epoch, path, lock })
+    let place = place(&path, data.join(LOCK))?;
+    Ok(Opened { writer, epoch, path, lock, place })
 }
 
 /// Opens the history in this directory for reading, beside a server that may be running on it.
@@ -213,6 +219,20 @@ pub fn open_beside(data: &Path) -> Result<Beside, OpenError> {
 fn file_in(data: &Path) -> Result<PathBuf, OpenError> {
     let path = data.join(FILE);
     std::path::absolute(&path).map_err(|error| OpenError::Files { path, error })
+}
+
+/// Which files belong to the history, with those that SQLite opens beside it. A lock that is removed keeps no other server
+/// away, and a log or its index that is removed is one that another process makes anew.
+fn place(path: &Path, lock: PathBuf) -> Result<Place, OpenError> {
+    // SQLite follows a link, and names them after where it leads.
+    let real = path.canonicalize().map_err(|error| OpenError::Files { path: path.to_owned(), error })?;
+    let beside = |end: &str| {
+        let mut name = real.clone().into_os_string();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let files = [path.to_owned(), lock, beside("-wal"), beside("-shm")];
+    Place::of(files).map_err(|(path, error)| OpenError::Files { path, error })
 }
 
 /// One more connection, for reading.

@@ -219,6 +219,15 @@ fn somebody_elses_lock_refuses_and_loses_nothing() {
     assert!(store.is_degraded());
     assert_eq!(texts(&store.read(&room("a"), Range::After(0), 9).unwrap()), ["x"], "reading goes on");
     other.execute_batch("ROLLBACK").unwrap();
+    recover(&store);
+    let outcomes = store.commit(vec![say("a", "y", Some("2"))], 1).unwrap();
+    assert!(matches!(&outcomes[0], Outcome::Stored { message, .. } if message.seq == 2));
+    store.close();
+    assert_eq!(sound(data.path()), 2);
+}
+
+/// Tries again whenever it wants to, until it can write.
+fn recover(store: &Sqlite) {
     while store.is_degraded() {
         let wait = store.next_chore().unwrap();
         assert!(wait <= Duration::from_secs(1));
@@ -226,10 +235,54 @@ fn somebody_elses_lock_refuses_and_loses_nothing() {
             store.do_chore().unwrap();
         }
     }
-    let outcomes = store.commit(vec![say("a", "y", Some("2"))], 1).unwrap();
-    assert!(matches!(&outcomes[0], Outcome::Stored { message, .. } if message.seq == 2));
-    store.close();
-    assert_eq!(sound(data.path()), 2);
+}
+
+#[test]
+fn nothing_is_stored_while_a_file_is_not_where_it_was() {
+    let stored = |store: &Sqlite, id: &str| match &store.commit(vec![say("a", id, Some(id))], 1).unwrap()[0] {
+        Outcome::Stored { .. } => true,
+        Outcome::Refused(Refusal::Unavailable) => false,
+        other => panic!("{other:?}"),
+    };
+    for (name, looks) in
+        [("chat.db", false), ("chat.db", true), ("chat.db-wal", true), ("chat.db-shm", true), ("chat.lock", true)]
+    {
+        let (data, store) = sqlite(100);
+        let (file, away) = (data.path().join(name), data.path().join("away"));
+        assert!(stored(&store, "one"));
+        std::fs::rename(&file, &away).unwrap();
+        if looks {
+            store.look().unwrap();
+            assert!(store.is_degraded(), "{name}: noticed without a word");
+        }
+        assert!(!stored(&store, "two") && store.is_degraded(), "{name}");
+        assert!(!stored(&store, "one"), "{name}: what the next start does not find is not said to be stored");
+        assert_eq!(texts(&store.read(&room("a"), Range::After(0), 9).unwrap()), ["one"], "{name}: reading goes on");
+        // Another file of that name is not it.
+        std::fs::copy(&away, &file).unwrap();
+        store.write().as_mut().unwrap().probe().unwrap();
+        assert!(!stored(&store, "two"), "{name}");
+        // Nor is it read when a reader has to be opened again.
+        store.idle().clear();
+        assert!(store.read(&room("a"), Range::After(0), 9).is_err(), "{name}");
+        std::fs::rename(&away, &file).unwrap();
+        recover(&store);
+        assert!(stored(&store, "two"), "{name}: and then it goes on");
+        assert_eq!(seqs(&store.read(&room("a"), Range::After(0), 9).unwrap()), [1, 2]);
+        store.close();
+        assert_eq!(sound(data.path()), 2);
+    }
+}
+
+#[test]
+fn a_file_may_be_reached_by_links() {
+    let (real, links) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(real.path().join("other.db"), "").unwrap();
+    std::os::unix::fs::symlink(real.path().join("other.db"), links.path().join(FILE)).unwrap();
+    let store = Sqlite::open(links.path(), LIMITS).unwrap();
+    assert!(matches!(store.commit(vec![say("a", "x", None)], 1).unwrap()[0], Outcome::Stored { .. }));
+    std::fs::remove_file(real.path().join("other.db-wal")).unwrap();
+    assert!(matches!(store.commit(vec![say("a", "x", None)], 1).unwrap()[0], Outcome::Refused(Refusal::Unavailable)));
 }
 
 #[test]

@@ -6,14 +6,15 @@ mod transaction;
 
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 use shared::{Epoch, RoomName};
-pub(super) use transaction::{Failure, is_damage};
+pub(super) use transaction::{Failure, Reason, is_damage};
 
-use super::{SqliteLimits, backlog::Backlog, checkpoint::Log, rows::Room};
+use super::{SqliteLimits, backlog::Backlog, checkpoint::Log, place::Place, rows::Room};
 use crate::{
     history::{Change, Fatal, Outcome, Refusal},
     sabotage::{self, Point, Sabotage},
@@ -32,19 +33,34 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 pub struct Write {
     pub(super) connection: Connection,
     log: Log,
+    place: Arc<Place>,
     pub(super) epoch: Epoch,
     pub(super) limits: SqliteLimits,
     /// Rows of rooms as they are in the file; between two transactions never newer.
     pub(super) rooms: HashMap<RoomName, Room>,
     room_count: usize,
     pub(super) backlog: Backlog,
-    /// When to try again, while the disk takes nothing.
-    down: Option<Instant>,
+    /// While nothing can be stored.
+    down: Option<Down>,
     dedup: bool,
 }
 
+/// Nothing can be stored.
+#[derive(Clone, Copy)]
+struct Down {
+    /// When to try again.
+    until: Instant,
+    /// Whether that is because the file is not where it was: what was stored is then not known to the next start either.
+    moved: bool,
+}
+
 impl Write {
-    pub(super) fn new(mut connection: Connection, epoch: Epoch, limits: SqliteLimits) -> rusqlite::Result<Self> {
+    pub(super) fn new(
+        mut connection: Connection,
+        place: Arc<Place>,
+        epoch: Epoch,
+        limits: SqliteLimits,
+    ) -> rusqlite::Result<Self> {
         let room_count: i64 = connection.query_row("SELECT count(*) FROM rooms", [], |row| row.get(0))?;
         if sabotage::asked_for(Sabotage::SyncNormal) {
             connection.execute_batch("PRAGMA synchronous = NORMAL")?;
@@ -56,6 +72,7 @@ impl Write {
         Ok(Self {
             connection,
             log,
+            place,
             epoch,
             limits,
             rooms: HashMap::new(),
@@ -68,7 +85,7 @@ impl Write {
 
     /// Stores a batch: all of it, or nothing that was not stored before.
     pub fn commit(&mut self, changes: &[Change], now_ms: u64) -> Result<Vec<Outcome>, Fatal> {
-        if self.down.is_some_and(|until| Instant::now() < until) {
+        if self.down.is_some_and(|down| Instant::now() < down.until) {
             return self.refuse(changes);
         }
         // Changes to what is on a damaged page are refused; the others of the batch have nothing to do with it.
@@ -94,7 +111,16 @@ impl Write {
 
     /// How long until it should be tried whether the disk takes anything again.
     pub(super) fn next_probe(&self) -> Option<Duration> {
-        self.down.map(|until| until.saturating_duration_since(Instant::now()))
+        self.down.map(|down| down.until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Looks whether the file is where it was. While nothing can be stored, that is tried again as it is.
+    pub(super) fn look(&mut self) {
+        if self.down.is_none()
+            && let Err(moved) = self.place.look()
+        {
+            self.went_down(&moved.into());
+        }
     }
 
     /// Tries whether the disk takes anything again.
@@ -113,11 +139,12 @@ impl Write {
         self.down.is_some()
     }
 
-    pub(super) fn went_down(&mut self, error: &rusqlite::Error) {
-        if self.down.is_none() {
+    pub(super) fn went_down(&mut self, error: &Reason) {
+        let moved = matches!(error, Reason::Moved(_));
+        if self.down.is_none_or(|down| down.moved != moved) {
             tracing::error!(%error, "history cannot be written; it is tried again every second");
         }
-        self.down = Some(Instant::now() + PROBE_EVERY);
+        self.down = Some(Down { until: Instant::now() + PROBE_EVERY, moved });
     }
 
     fn came_up(&mut self) {
@@ -126,10 +153,12 @@ impl Write {
         }
     }
 
-    /// Refuses what is not stored. What was stored before is still known.
+    /// Refuses what is not stored. What was stored before is still known, but in a file that the next start does not find.
     fn refuse(&self, changes: &[Change]) -> Result<Vec<Outcome>, Fatal> {
+        let moved = self.down.is_some_and(|down| down.moved);
         let outcomes = changes.iter().map(|change| {
             let known = match change {
+                Change::Say(_) if moved => None,
                 Change::Say(draft) => self.known(draft)?,
                 Change::Read { .. } | Change::Impose(_) | Change::Pardon { .. } | Change::Set { .. } => None,
                 // People are called what they say; that a restart may forget it is no reason to refuse.

@@ -3,14 +3,24 @@
 use rusqlite::{Connection, ErrorCode};
 
 use super::Write;
-use crate::history::Fatal;
+use crate::history::{Fatal, sqlite::place::Moved};
 
 /// What a failed transaction means.
 pub enum Failure {
     /// It is certainly not stored, and may work later.
-    NotStored(rusqlite::Error),
+    NotStored(Reason),
     /// It is not known what is on the disk.
     Unknown(Fatal),
+}
+
+/// Why something is certainly not stored.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum Reason {
+    /// The file could not be written.
+    Sqlite(#[from] rusqlite::Error),
+    /// It could, and the next start would not find it.
+    Moved(#[from] Moved),
 }
 
 impl Write {
@@ -18,7 +28,9 @@ impl Write {
     pub fn transact<T>(&mut self, work: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> Result<T, Failure> {
         // Immediate: nobody else writes, and if somebody does we want to know before the work is done.
         let mut tried_to_commit = false;
-        let done = begin(&self.connection).and_then(|()| work(self)).and_then(|value| {
+        let done = begin(&self.connection).and_then(|()| work(self)).map_err(Reason::from).and_then(|value| {
+            // As late as can be, and with each commit: one that took a file away must not be answered with `ok`.
+            self.place.look()?;
             tried_to_commit = true;
             self.connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(value)
@@ -59,7 +71,8 @@ fn begin(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Whether the file does not hold what SQLite expects there.
-pub fn is_damage(error: &rusqlite::Error) -> bool {
+pub fn is_damage(reason: &Reason) -> bool {
+    let Reason::Sqlite(error) = reason else { return false };
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
         || matches!(error, rusqlite::Error::FromSqlConversionFailure(..))
 }
@@ -76,7 +89,8 @@ fn is_failed_sync(error: &rusqlite::Error) -> bool {
 /// Whether nothing of a transaction whose COMMIT failed like this can be found on the disk later. A failed fsync is not
 /// among them: the pages may or may not be there, and the kernel will not say (fsyncgate, 2018). Nor is what can fail
 /// after it, as memory for the log's index.
-fn is_certain(error: &rusqlite::Error) -> bool {
+fn is_certain(reason: &Reason) -> bool {
+    let Reason::Sqlite(error) = reason else { return true };
     match error.sqlite_error_code() {
         Some(
             ErrorCode::DiskFull
