@@ -7,9 +7,10 @@ pub mod tool;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
-use book::Book;
+use book::{Book, Moment};
 pub use refusal::{Outside, TurnedAway};
 use service::{
     kept::{Again, Kept},
@@ -59,6 +60,7 @@ pub struct Door {
     tickets_only: bool,
     guests_see: Sight,
     book: Mutex<Book>,
+    began: Instant,
     metrics: Arc<Metrics>,
 }
 
@@ -85,6 +87,7 @@ pub struct Account {
     /// By which sign-in they are here.
     pub sign_in: Option<Box<str>>,
     made: u64,
+    until: u64,
 }
 
 /// What is to be done about a hello.
@@ -121,7 +124,15 @@ impl Door {
         let tickets_only = admission.tickets_only;
         let jwt = admission.jwt.clone().map(|settings| Kept::open("--jwt-key", move || JwtKey::read(&settings)));
         let jwt = jwt.transpose()?;
-        Ok(Self { keys, jwt, tickets_only, guests_see, book: Mutex::new(Book::since(now)), metrics })
+        Ok(Self {
+            keys,
+            jwt,
+            tickets_only,
+            guests_see,
+            book: Mutex::new(Book::since(now)),
+            began: Instant::now(),
+            metrics,
+        })
     }
 
     /// What has the keys read again.
@@ -160,13 +171,14 @@ impl Door {
             _ => keys.open(ticket, now),
         };
         let ticket = ticket.map_err(|error| refusal::unopened(&error))?;
+        let now = Moment { wall: now, passed: self.began.elapsed().as_millis() as u64 };
         self.book().use_up(&ticket, now)?;
         let user = ticket.user().ok_or_else(|| refusal::foreign("the ticket says nobody", Tried::Malformed))?;
         if ticket.end { self.end(user, ticket, now) } else { enter(&keys, user, ticket, session) }
     }
 
     /// Who has a ticket that says so ends what was there before it.
-    fn end(&self, user: UserId, ticket: Ticket, now: u64) -> Result<Verdict, Outside> {
+    fn end(&self, user: UserId, ticket: Ticket, now: Moment) -> Result<Verdict, Outside> {
         let Ticket { sid: sign_in, iat: made, anew, .. } = ticket;
         self.book().end(&user, sign_in.as_deref(), made, anew, now)?;
         let error = (!anew).then(refusal::signed_out);
@@ -234,9 +246,10 @@ fn enter(keys: &TicketKeys, user: UserId, ticket: Ticket, session: Option<Sessio
             .ok_or_else(|| refusal::foreign("no session", Tried::Malformed))?,
     };
     let sight = ticket.sight().map_err(|error| refusal::unopened(&error))?;
-    let (name, sign_in, made) = (ticket.name, ticket.sid.map(String::into_boxed_str), ticket.iat);
+    let (name, sign_in) = (ticket.name, ticket.sid.map(String::into_boxed_str));
+    let (made, until) = (ticket.iat, ticket.exp);
     // An account is the same person on each device, so history may know it whatever the session.
     let may_be_known = true;
-    let account = Some(Account { name, sign_in, made });
+    let account = Some(Account { name, sign_in, made, until });
     Ok(Verdict::In(Box::new(Entry { session, user, may_be_known, sight, account })))
 }
