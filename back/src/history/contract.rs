@@ -110,6 +110,20 @@ fn the_same_id_is_stored_once_and_answered_with_the_first_number() {
 }
 
 #[test]
+fn a_clock_that_was_wrong_dates_one_message_and_none_of_the_next() {
+    on_each(100, |store| {
+        let year = 365 * 24 * 3_600_000;
+        let now = 2 * year;
+        for at in [now, now + year, now + 1_000, now - 59_000, now - 59_001, now - year] {
+            store.commit(vec![say("a", "x", None)], at).unwrap();
+        }
+        let messages = store.read(&room("a"), Range::After(0), 10).unwrap();
+        let at: Vec<u64> = messages.iter().map(|message| message.at).collect();
+        assert_eq!(at, [now, now + year, now + 1_000, now + 1_000, now - 59_001, now - year]);
+    });
+}
+
+#[test]
 fn a_room_keeps_its_newest_messages() {
     on_each(10, |store| {
         for i in 0..25 {

@@ -1,4 +1,4 @@
-//! What an edit or a deletion does to the messages before it. Pure.
+//! When a message is said to be from, and what an edit or a deletion does to the messages before it. Pure.
 //!
 //! The event is a message with a number of its own, so that everybody hears of it in order. The message that it names
 //! reads otherwise from then on, also for those who come later, and an earlier edit of it loses its text: what was
@@ -7,6 +7,10 @@
 use shared::Message;
 
 use super::{Bounds, Draft, Refusal, Says};
+
+/// So far a room's time waits for a clock that was put back, as clocks that are kept right are. One that was put back
+/// farther was wrong before, and what was said with it must not date all that is said after it.
+const WAITS_MS: u64 = 60_000;
 
 impl Says {
     /// The message that it changes.
@@ -32,6 +36,11 @@ pub fn may_change(draft: &Draft, seq: u64, bounds: &Bounds, target: Option<&Mess
     }
     let is_moderators = matches!(draft.says, Says::Remove { .. });
     if is_moderators || target.user == draft.user { Ok(()) } else { Err(Refusal::NotYours) }
+}
+
+/// When a message is from that is said now, in a room whose newest is from then; both in Unix milliseconds.
+pub fn time_after(newest: u64, now: u64) -> u64 {
+    if newest.saturating_sub(now) <= WAITS_MS { newest.max(now) } else { now }
 }
 
 /// The message that a draft becomes under this number.

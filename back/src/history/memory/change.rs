@@ -53,8 +53,7 @@ impl Memory {
             }
         };
         log.top += 1;
-        // A clock that was set back must not make a room's times run backwards.
-        log.at = log.at.max(now_ms);
+        log.at = revision::time_after(log.at, now_ms);
         let id = draft.id.clone();
         let message = Arc::new(revision::number(draft, log.top, log.at));
         kept.bytes += cost(&message);

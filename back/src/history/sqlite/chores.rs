@@ -34,11 +34,25 @@ const LINGER: Duration = Duration::from_millis(100);
 /// Rooms that one step looks at for messages that have become too old.
 const AGE_STEP: i64 = 200;
 
+/// Messages that one step finds to be too old, in all rooms: a few milliseconds.
+const AGE_MESSAGES: u64 = 4_096;
+
+/// Who is farther ahead than this had a clock that was wrong. Ours does not follow where the machine's is put right.
+const AHEAD_MS: u64 = 24 * 3_600_000;
+
 /// Read markers that are kept for each remembered name.
 const MARKERS_PER_NAME: usize = 10;
 
 /// A room's name, how it is now, and how many messages were dealt with.
 type Tended = (RoomName, Room, u64);
+
+/// Between which times a message is kept, in Unix milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    oldest: u64,
+    /// What is later tells nothing of its age.
+    newest: u64,
+}
 
 impl Write {
     /// How long until there is something to do.
@@ -199,7 +213,8 @@ impl Write {
     /// Moves `first` past messages that are too old, in the next rooms of the round.
     fn expire_by_age(&mut self) -> rusqlite::Result<()> {
         let Some(age) = self.limits.age else { return Ok(()) };
-        let cutoff = self.backlog.age.now_ms().saturating_sub(age.as_millis() as u64);
+        let now = self.backlog.age.now_ms();
+        let span = Span { oldest: now.saturating_sub(age.as_millis() as u64), newest: now.saturating_add(AHEAD_MS) };
         let sql = format!("SELECT {ROOM_COLUMNS}, name FROM rooms WHERE id > ? ORDER BY id LIMIT ?");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let rooms = statement.query_map([self.backlog.age.after, AGE_STEP], |row| {
@@ -207,18 +222,20 @@ impl Write {
         })?;
         let rooms: Vec<(Room, String)> = rooms.collect::<rusqlite::Result<_>>()?;
         drop(statement);
-        match rooms.last() {
-            Some((last, _)) if rooms.len() as i64 == AGE_STEP => self.backlog.age.after = last.id,
-            _ => {
-                self.backlog.age.end_round();
-            }
-        }
+        let is_last_step = (rooms.len() as i64) < AGE_STEP;
+        let mut left = AGE_MESSAGES;
         for (mut room, name) in rooms {
-            let first = self.first_since(&room, cutoff)?;
+            if left == 0 {
+                // The next step begins with the room before this one, where more may be too old.
+                return Ok(());
+            }
+            let first = self.first_within(&room, span, left)?;
+            self.backlog.age.after = if first - room.first < left { room.id } else { room.id - 1 };
             if first > room.first {
                 self.connection
                     .prepare_cached("UPDATE rooms SET first = ? WHERE id = ?")?
                     .execute([first as i64, room.id])?;
+                left = left.saturating_sub(first - room.first);
                 self.backlog.grew(first - room.first);
                 room.first = first;
                 self.backlog.note(&room);
@@ -227,24 +244,35 @@ impl Write {
                 }
             }
         }
+        if is_last_step && left > 0 {
+            self.backlog.age.end_round();
+        }
         Ok(())
     }
 
-    /// The first message of a room that is not older than `cutoff`, by halving: times never run backwards in a room.
-    fn first_since(&self, room: &Room, cutoff: u64) -> rusqlite::Result<u64> {
-        let mut at = self.connection.prepare_cached("SELECT at FROM messages WHERE id = ?")?;
-        let mut is_old = |seq: u64| -> rusqlite::Result<bool> {
-            let at = at.query_row([room.key(seq)], |row| rows::number(row, 0)).optional()?;
-            Ok(at.is_some_and(|at| at < cutoff))
-        };
-        let (mut kept, mut old) = (room.top + 1, room.first);
-        if room.first > room.top || !is_old(room.first)? {
+    /// The first message of a room that is to be kept by its time, after at most so many that are not. They are looked at
+    /// one by one, because times may run backwards: a clock that was wrong must make nothing else old, nor keep it.
+    fn first_within(&self, room: &Room, span: Span, most: u64) -> rusqlite::Result<u64> {
+        // Either it is our clock that is wrong, or nobody has spoken since.
+        if room.at > span.newest {
             return Ok(room.first);
         }
-        while old + 1 < kept {
-            let middle = old + (kept - old) / 2;
-            if is_old(middle)? { old = middle } else { kept = middle }
+        let sql = "SELECT id, at FROM messages WHERE id BETWEEN ? AND ? ORDER BY id";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut messages = statement.query(params![room.key(room.first), room.key(room.top)])?;
+        let mut first = room.first;
+        while let Some(row) = messages.next()? {
+            let (seq, at) = (rows::seq_of(row.get(0)?), rows::number(row, 1)?);
+            if at < span.oldest {
+                first = seq + 1;
+            } else if at <= span.newest {
+                break;
+            }
+            // What is from the future goes with what is too old after it.
+            if first >= room.first + most {
+                break;
+            }
         }
-        Ok(kept)
+        Ok(first)
     }
 }

@@ -177,6 +177,47 @@ fn messages_that_are_too_old_are_no_longer_kept() {
 }
 
 #[test]
+fn a_clock_that_was_wrong_makes_nothing_else_old_and_keeps_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(data.path(), SqliteLimits { age: Some(Duration::from_secs(60)), ..LIMITS }).unwrap();
+    let now = crate::history::unix_ms();
+    let (old, year) = (now - 600_000, 365 * 24 * 3_600_000);
+    for (name, times) in [
+        // A message from the future, at the beginning and among those that are old.
+        ("first", vec![now + year, old, now]),
+        ("among", vec![old, now + year, old, old, now]),
+        // It goes no earlier than what was said before it, and neither does what a clock of 1970 made.
+        ("later", vec![old, now, now + year, now]),
+        ("early", vec![old, now, 5, 5, now]),
+        // Nobody has spoken since.
+        ("alone", vec![old, now + year]),
+    ] {
+        times.into_iter().for_each(|at| drop(store.commit(vec![say(name, "x", None)], at).unwrap()));
+    }
+    rest(&store);
+    let kept = |name: &str| seqs(&store.read(&room(name), Range::After(0), 9).unwrap());
+    assert_eq!((kept("first"), kept("among")), (vec![3], vec![5]));
+    assert_eq!((kept("later"), kept("early")), (vec![2, 3, 4], vec![2, 3, 4, 5]));
+    assert_eq!(kept("alone"), [1, 2]);
+    store.close();
+    sound(data.path());
+}
+
+#[test]
+fn many_messages_that_are_too_old_go_in_one_round() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(data.path(), SqliteLimits { age: Some(Duration::from_secs(60)), ..LIMITS }).unwrap();
+    let now = crate::history::unix_ms();
+    for (name, count) in [("a", 3_000), ("b", 5_000), ("c", 4_096), ("d", 10)] {
+        store.commit((0..count).map(|_| say(name, "x", None)).collect(), now - 600_000).unwrap();
+        store.commit(vec![say(name, "x", None)], now).unwrap();
+    }
+    rest(&store);
+    let first = |name: &str| store.bounds(&room(name)).unwrap().first;
+    assert_eq!((first("a"), first("b"), first("c"), first("d")), (3_001, 5_001, 4_097, 11));
+}
+
+#[test]
 fn names_and_markers_are_bounded() {
     let (data, store) = sqlite(100);
     store.commit(vec![say("a", "x", None)], 1).unwrap();

@@ -71,8 +71,7 @@ impl Write {
             return Ok(Err(Refusal::Unavailable));
         }
         room.top += 1;
-        // A clock that was set back must not make a room's times run backwards.
-        room.at = room.at.max(now_ms);
+        room.at = revision::time_after(room.at, now_ms);
         let oldest = (room.top + 1).saturating_sub(u64::try_from(self.limits.messages).unwrap_or(u64::MAX));
         let expired = oldest.saturating_sub(room.first);
         room.first += expired;
