@@ -4,7 +4,7 @@ use std::{
     cmp::Ordering,
     fs::{self, File, TryLockError},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, FileExt},
     path::{Path, PathBuf},
 };
 
@@ -71,6 +71,13 @@ pub enum OpenError {
     /// It is something else.
     #[error("{} is not Madang's; --data takes another directory", .0.display())]
     Foreign(PathBuf),
+    /// It is a backup, and the log beside it is of the file that was there before.
+    #[error(
+        "{} is a backup, but beside it lies the log of another file, which would be mixed into it; move {FILE}-wal and \
+        {FILE}-shm away, and start again",
+        .0.display()
+    )]
+    OthersLog(PathBuf),
     /// It was written by a later version.
     #[error("{} was written by a newer back (layout {found}, this one knows {known}); run that one", path.display())]
     Newer {
@@ -154,7 +161,11 @@ pub fn open(data: &Path, cache: usize) -> Result<Opened, OpenError> {
         Err(TryLockError::Error(error)) => return Err(OpenError::Files { path: data.join(LOCK), error }),
     }
     // Only its owner reads what was said; SQLite gives the files beside it the same mode.
-    drop(private::open(&path).map_err(files(&path))?);
+    let file = private::open(&path).map_err(files(&path))?;
+    if is_copy(&file).map_err(files(&path))? && beside(&path, "-wal").map_err(files(&path))?.exists() {
+        return Err(OpenError::OthersLog(path));
+    }
+    drop(file);
     let at = |error| explain(&path, error);
     // Only one thread at a time has it, so SQLite need not lock it once more.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -224,15 +235,26 @@ fn file_in(data: &Path) -> Result<PathBuf, OpenError> {
 /// Which files belong to the history, with those that SQLite opens beside it. A lock that is removed keeps no other server
 /// away, and a log or its index that is removed is one that another process makes anew.
 fn place(path: &Path, lock: PathBuf) -> Result<Place, OpenError> {
-    // SQLite follows a link, and names them after where it leads.
-    let real = path.canonicalize().map_err(|error| OpenError::Files { path: path.to_owned(), error })?;
-    let beside = |end: &str| {
-        let mut name = real.clone().into_os_string();
-        name.push(end);
-        PathBuf::from(name)
-    };
-    let files = [path.to_owned(), lock, beside("-wal"), beside("-shm")];
+    let beside = |end| beside(path, end).map_err(|error| OpenError::Files { path: path.to_owned(), error });
+    let files = [path.to_owned(), lock, beside("-wal")?, beside("-shm")?];
     Place::of(files).map_err(|(path, error)| OpenError::Files { path, error })
+}
+
+/// A file that SQLite keeps beside this one: it follows a link, and names them after where it leads.
+fn beside(path: &Path, end: &str) -> io::Result<PathBuf> {
+    let mut name = path.canonicalize()?.into_os_string();
+    name.push(end);
+    Ok(name.into())
+}
+
+/// Whether this is a copy that nobody has opened yet: a history that a server ran on says in its header that it has a log.
+fn is_copy(file: &File) -> io::Result<bool> {
+    let mut version = [0];
+    match file.read_exact_at(&mut version, 18) {
+        Ok(()) => Ok(version == [1]),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// One more connection, for reading.

@@ -31,8 +31,8 @@ pub enum Moved {
     Gone(PathBuf),
     /// There is another of its name.
     #[error(
-        "{} is another file than the one that this back has open. Stop this back and start it, to go on with the new one; \
-        until then, what was in the old one can be saved (docs/operations.md, \"When a file was taken away\")",
+        "{} is another file than the one that this back has open. Put that one back in its place, and it is gone on with; \
+        before you stop this back to go on with the new one, see docs/operations.md, \"When a file was taken away\"",
         .0.display()
     )]
     Another(PathBuf),

@@ -346,6 +346,29 @@ fn a_backup_is_whole_private_and_begins_a_new_life() {
 }
 
 #[test]
+fn a_backup_is_not_mixed_with_the_log_of_the_file_before_it() {
+    let (data, store) = sqlite(100);
+    let target = data.path().join("copy");
+    store.commit(vec![say("a", "one", None)], 1).unwrap();
+    backup(data.path(), &target, silent()).unwrap();
+    store.commit(vec![say("a", "two", None)], 1).unwrap();
+    // Put in place while a server runs, which then ends.
+    std::fs::rename(&target, data.path().join(FILE)).unwrap();
+    store.close();
+    drop(store);
+    let error = Sqlite::open(data.path(), LIMITS).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(
+        error.contains("the log of another file") && error.contains("move chat.db-wal and chat.db-shm away"),
+        "{error}"
+    );
+    for name in ["chat.db-wal", "chat.db-shm"] {
+        std::fs::remove_file(data.path().join(name)).unwrap();
+    }
+    let copy = Sqlite::open(data.path(), LIMITS).unwrap();
+    assert_eq!(texts(&copy.read(&room("a"), Range::After(0), 9).unwrap()), ["one"]);
+}
+
+#[test]
 fn an_export_is_what_was_said() {
     let (data, store) = sqlite(100);
     let at = 1_763_700_000_000;
