@@ -181,8 +181,10 @@ export class Timeline {
   #left(gap, messages, filling) {
     const inside = messages.filter(({ seq }) => seq >= gap.seq && seq <= gap.to);
     if (!inside.length) {
-      // Nothing came although something was missing: it is gone for good.
-      return [filling?.id === gap.id || gap.to < this.first ? { ...gap, reason: 'expired' } : gap];
+      // Nothing came although something was missing: it is gone for good. What was asked for a hole as it was before says
+      // nothing of what is left of it.
+      const isAnswer = filling?.id === gap.id && filling.seq === gap.seq && filling.to === gap.to;
+      return [isAnswer || gap.to < this.first ? { ...gap, reason: 'expired' } : gap];
     }
     const [from, to] = [inside[0].seq, inside[inside.length - 1].seq];
     const above = { ...gap, id: to < gap.to ? this.#nextHole() : gap.id, to: from - 1 };

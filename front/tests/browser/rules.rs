@@ -158,10 +158,12 @@ const LOG: &[&str] = &[
         t.message(m(10));
         const hole = t.items.find((item) => item.kind === 'gap');
         t.page({ epoch: 'a', first: 1, messages: [m(7), m(8)] }, hole);
+        // The same page once more, for the hole as it was: that says nothing of what is left of it.
+        t.page({ epoch: 'a', first: 1, messages: [m(7), m(8)] }, hole);
         const left = t.items.find((item) => item.kind === 'gap');
         t.page({ epoch: 'a', first: 1, messages: [m(9)] }, left);
         t.page({ epoch: 'a', first: 1, messages: [m(1), m(2), m(3), m(4)] });
-        return waits && news.join() === 'true,true,false,false,true' && left.seq === 9 && !t.hasOlder
+        return waits && news.join() === 'true,true,false,false,true' && left.seq === 9 && left.reason === 'slow' && !t.hasOlder
             && t.items.map((item) => item.seq).join() === '1,2,3,4,5,6,7,8,9,10' && t.position(50).seq === 10;
     })",
     // Another epoch is a line; what was above stays, and what comes begins at one again.
