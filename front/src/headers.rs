@@ -17,6 +17,7 @@ use actix_web::{
 use shared::ErrorCode;
 
 use crate::{
+    ahead::Ahead,
     bridge::Bridge,
     detach::detach,
     host::BackUrl,
@@ -69,6 +70,9 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if let Some(ahead) = request.request().conn_data::<Ahead>() {
+        ahead.answered();
+    }
     detach(request.headers_mut());
     let is_old = request.version() < Version::HTTP_11;
     if is_old {

@@ -5,6 +5,7 @@
 mod about;
 mod access;
 mod accounts;
+mod ahead;
 mod api;
 mod asked;
 mod assets;
@@ -23,6 +24,7 @@ mod problem;
 mod relay;
 mod routes;
 mod scriptless;
+mod serve;
 mod signin;
 mod theme;
 pub mod tools;
@@ -36,7 +38,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpServer, middleware, web};
+use actix_web::{App, middleware, web};
 use anyhow::Context;
 use shared::origin::AllowedOrigin;
 use tokio::runtime::Handle;
@@ -66,16 +68,9 @@ const BACKLOG: i32 = 4096;
 /// Bytes of an answer that the kernel takes before the browser reads. By default a deaf one hides megabytes there.
 const NOT_SENT_BYTES: u32 = 32 * 1024;
 
-/// Bytes of an answer that wait here, beside what the kernel takes; one more piece of the answer may come on top. A deaf
-/// reader of a stream fills it, and it has twice the room that it needs.
-const WAITING_BYTES: usize = 8 * 1024;
-
 /// Sent bytes that nobody acknowledges end a connection so long after (RFC 5482); a window that stays shut counts too.
 /// Without it a browser that stopped reading keeps its connection after the chat server has given it up.
 const LOST_AFTER: Duration = Duration::from_secs(30);
-
-/// Time for a TLS handshake, as `back` gives it.
-const TLS_HANDSHAKE: Duration = Duration::from_secs(5);
 
 /// What every worker shares, made once.
 #[derive(Clone)]
@@ -120,6 +115,7 @@ impl Server {
             web::Data::new(Relay::new(back.clone(), config.base_path.clone(), limit))
         });
         let gate = web::Data::new(Gate {
+            tls: config.tls_cert.is_some(),
             trusted: access.trusted.clone(),
             public: config.public_back_url,
             same_port: config.same_port,
@@ -178,7 +174,7 @@ impl Server {
             signin::beside::watch(doors.clone(), &bridge);
             Doors::watch(doors, &bridge);
         }
-        let server = HttpServer::new(move || {
+        let app = move || {
             let (relay, doors) = (state.relay.clone(), state.doors.clone());
             App::new()
                 .app_data(state.pages.clone())
@@ -202,21 +198,9 @@ impl Server {
                 .wrap(middleware::from_fn(signin::guard))
                 // The last one wrapped sees the request first: nothing below it meets an unchecked `Host`.
                 .wrap(middleware::from_fn(headers::guard))
-        })
-        .disable_signals()
-        .h1_write_buffer_size(WAITING_BYTES)
-        .shutdown_timeout(drain_seconds)
-        // By default a relayed connection ends a second after its last byte, and until then its page does not come back; less
-        // than actix's clock is exact to (half a second) may never end. The relay itself waits where it has to.
-        .client_disconnect_timeout(Duration::ZERO);
-        let server = match &certificate {
-            Some(certificate) => {
-                let tls = certificate.server().map_err(io::Error::other)?;
-                server.tls_handshake_timeout(TLS_HANDSHAKE).listen_rustls_0_23(listener, tls)?
-            }
-            None => server.listen(listener)?,
-        }
-        .run();
+        };
+        let tls = certificate.as_ref().map(Certificate::server).transpose().map_err(io::Error::other)?;
+        let server = serve::serve(listener, tls, shutdown.clone(), drain_seconds, app)?;
         if let Some(certificate) = certificate {
             tokio::spawn(certificate.watch(LOOK_EVERY, shutdown.clone()));
         }

@@ -38,6 +38,8 @@ pub(crate) struct Visitor {
 /// What has to be known to tell.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
+    /// Whether connections here are over TLS.
+    pub(crate) tls: bool,
     /// Proxies whose word counts.
     pub(crate) trusted: Live<TrustedProxies>,
     /// Where browsers find the chat server, if somebody said so.
@@ -58,7 +60,7 @@ impl Gate {
         if hosts.next().is_some() {
             return None;
         }
-        let secure = request.app_config().secure();
+        let secure = self.tls;
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
         let trusted = self.trusted.now();
         if !trusted.trusts(peer) {

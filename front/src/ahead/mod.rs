@@ -1,0 +1,159 @@
+//! Requests that are sent ahead on a connection, before the answers to those before them (pipelining; RFC 9112, 9.3.2). actix
+//! takes apart all that lies in its buffer of 128 KiB, and a request of 20 bytes costs it 3 KiB: thousands of them on one
+//! connection cost some 20 MiB for as long as their sender wishes. Here no more pass than a few; the others stay with the
+//! sender.
+
+mod requests;
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use actix_web::dev::Extensions;
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use requests::Requests;
+
+/// Requests that may be sent ahead. Browsers send none; what does sends some. actix leaves what comes when 16 are waiting, and
+/// a body that is left makes it close.
+const MOST: usize = 15;
+
+/// A connection that hands on few requests ahead.
+pub(crate) struct Paced<T> {
+    io: T,
+    pace: Rc<Pace>,
+    requests: Requests,
+    /// What was read and is not handed on yet: at most what one reading took.
+    held: BytesMut,
+    /// Whether an answer waits for its reader.
+    is_full: bool,
+}
+
+/// How many requests of a connection are ahead.
+#[derive(Default)]
+struct Pace {
+    ahead: Cell<usize>,
+    reader: RefCell<Option<Waker>>,
+}
+
+/// What a request has of its connection.
+#[derive(Clone)]
+pub(crate) struct Ahead(Rc<Pace>);
+
+impl Ahead {
+    /// One of them is being answered.
+    pub(crate) fn answered(&self) {
+        self.0.ahead.set(self.0.ahead.get().saturating_sub(1));
+        self.0.wake();
+    }
+}
+
+impl Pace {
+    fn wake(&self) {
+        if let Some(reader) = self.reader.borrow_mut().take() {
+            reader.wake();
+        }
+    }
+}
+
+impl<T> Paced<T> {
+    pub(crate) fn new(io: T) -> Self {
+        let (pace, requests) = (Rc::default(), Requests::default());
+        Self { io, pace, requests, held: BytesMut::new(), is_full: false }
+    }
+
+    /// Gives its requests what they need to say that they are answered.
+    pub(crate) fn tell(&self, requests: &mut Extensions) {
+        requests.insert(Ahead(Rc::clone(&self.pace)));
+    }
+
+    /// How many more heads may be handed on.
+    fn room(&self) -> usize {
+        if self.is_full { 0 } else { MOST.saturating_sub(self.pace.ahead.get()) }
+    }
+
+    /// How many of these bytes may be handed on.
+    fn pass(&mut self, bytes: &[u8]) -> usize {
+        let (taken, heads) = self.requests.take(bytes, self.room());
+        self.pace.ahead.set(self.pace.ahead.get() + heads);
+        taken
+    }
+
+    /// An answer was written, or waits. Whoever does not read answers gets no others.
+    fn wrote(&mut self, is_full: bool) {
+        if std::mem::replace(&mut self.is_full, is_full) && !is_full {
+            self.pace.wake();
+        }
+    }
+
+    /// So many bytes were handed on. None is the end, and that it is where nobody knows any more what are requests: what was
+    /// handed on before is answered, and nobody waits for a connection that nobody listens to.
+    fn passed(&self, bytes: usize, context: &Context<'_>) -> Poll<io::Result<()>> {
+        if bytes > 0 || self.requests.is_lost() {
+            return Poll::Ready(Ok(()));
+        }
+        self.pace.reader.replace(Some(context.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.held.is_empty() && (this.room() > 0 || this.requests.is_in_body()) && !this.requests.is_lost() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut this.io).poll_read(context, buffer))?;
+            let read = &buffer.filled()[before..];
+            if read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let passed = this.pass(read);
+            this.held.extend_from_slice(&read[passed..]);
+            buffer.set_filled(before + passed);
+            return this.passed(passed, context);
+        }
+        let held = std::mem::take(&mut this.held);
+        let passed = this.pass(&held[..held.len().min(buffer.remaining())]);
+        buffer.put_slice(&held[..passed]);
+        this.held = held;
+        this.held.advance(passed);
+        this.passed(passed, context)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Paced<T> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(context, bytes);
+        this.wrote(written.is_pending());
+        written
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write_vectored(context, slices);
+        this.wrote(written.is_pending());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+    }
+}

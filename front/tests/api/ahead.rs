@@ -1,0 +1,144 @@
+//! Requests that are sent ahead on a connection, before the answers to those before them.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
+
+use crate::{
+    house::House,
+    http::DEADLINE,
+    ops::{OPS, scrape, scrape_until},
+};
+
+/// A small request that is answered at once.
+const SMALL: &str = "GET / HTTP/1.1\r\nHost:a\r\n\r\n";
+
+#[tokio::test]
+async fn all_that_is_sent_ahead_is_answered_in_its_order() {
+    let house = House::open();
+    let mut stream = TcpStream::connect(&house.front_address).await.unwrap();
+    let mut sent = String::new();
+    for n in 0..60 {
+        sent += "GET /about HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";
+        // Blank lines in a body are no ends of heads, nor are chunks.
+        let text = format!("{n}\n\n\r\n\r\nend");
+        let at = "POST /api/rooms/dev/messages HTTP/1.1\r\nHost: localhost\r\n";
+        sent += &format!("{at}Content-Length: {}\r\n\r\n{text}", text.len());
+        sent += &format!("{at}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{text}\r\n3\r\n, 2\r\n0\r\n\r\n", text.len());
+    }
+    sent += "GET /api/rooms/dev/messages?limit=200 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let (mut reader, mut writer) = stream.split();
+    let mut answers = Vec::new();
+    let written = async { writer.write_all(sent.as_bytes()).await.unwrap() };
+    let ((), read) = tokio::join!(written, timeout(DEADLINE, reader.read_to_end(&mut answers)));
+    read.expect("it ends").unwrap();
+    let answers = String::from_utf8_lossy(&answers);
+    let statuses: Vec<&str> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    let expected: Vec<&str> = ["200", "201", "201"].repeat(60).into_iter().chain(["200"]).collect();
+    assert_eq!(statuses, expected, "{answers}");
+    let history = answers.rsplit("\r\n\r\n").next().unwrap();
+    let history: serde_json::Value = serde_json::from_str(history).unwrap();
+    let texts = history["messages"].as_array().unwrap().iter().map(|message| message["text"].as_str().unwrap());
+    let said = (0..60).flat_map(|n| ["", ", 2"].map(|end| format!("{n}\n\n\r\n\r\nend{end}")));
+    assert!(texts.eq(said), "{history}");
+}
+
+/// Sends all of it at once, says that this is all, and reads to the end: the answers, each from its status on.
+async fn told(house: &House, sent: &str) -> Vec<String> {
+    let mut stream = TcpStream::connect(&house.front_address).await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let mut answers = Vec::new();
+    // Whoever ends a connection need not have read all.
+    let written = async {
+        _ = writer.write_all(sent.as_bytes()).await;
+        _ = writer.shutdown().await;
+    };
+    let ((), read) = tokio::join!(written, timeout(DEADLINE, reader.read_to_end(&mut answers)));
+    _ = read.expect("it ends");
+    String::from_utf8_lossy(&answers).split("HTTP/1.1 ").skip(1).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_body_far_behind_ends_no_connection() {
+    let house = House::open();
+    house.say("dev", "x").await;
+    let tag = house.get("/api/rooms/dev/messages").await.header("etag").to_owned();
+    let unchanged = format!("GET /api/rooms/dev/messages HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {tag}\r\n\r\n");
+    let page = "GET /about HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let post = "POST /api/rooms/other/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi";
+    for (requests, count) in [
+        (format!("{}{post}", unchanged.repeat(16)).repeat(3), 51),
+        (format!("{unchanged}{post}").repeat(20), 40),
+        (format!("{page}{post}").repeat(20), 40),
+        (post.repeat(30), 30),
+    ] {
+        let answers = told(&house, &requests).await;
+        assert_eq!(answers.len(), count);
+        let closing = |answer: &String| answer.to_lowercase().contains("connection: close");
+        assert_eq!(answers[..count - 1].iter().position(closing), None);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_of_which_nobody_knows_any_more_ends() {
+    let house = House::open();
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", house.front_pid())).unwrap().count();
+    assert_eq!(house.get("/about").await.status, 200);
+    let before = open();
+    let head = "GET /about HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let wide = head.replace(": chunked", &format!(":{}chunked", " ".repeat(300)));
+    for sent in
+        [format!("{wide}0\r\n\r\n{SMALL}"), format!("{head}0\r\n\n{}", "X\n\n".repeat(20)), format!("{head}what")]
+    {
+        for _ in 0..10 {
+            // What came before is answered.
+            assert!(told(&house, &sent).await.len() <= 2);
+            let mut gone = TcpStream::connect(&house.front_address).await.unwrap();
+            gone.write_all(sent.as_bytes()).await.unwrap();
+        }
+    }
+    let begun = std::time::Instant::now();
+    while open() > before + 1 {
+        assert!(begun.elapsed() < DEADLINE, "{} are open, of {before}", open());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// Mebibytes that front has asked for.
+async fn allocated(house: &House) -> f64 {
+    scrape(house).await.value("madang_front_allocated_bytes", &[]) / 1024.0 / 1024.0
+}
+
+#[tokio::test]
+async fn thousands_of_requests_sent_ahead_cost_little() {
+    let house = House::with(&[], &OPS);
+    house.say("dev", "x").await;
+    let waits = "GET /api/rooms/dev/messages?after=1&wait=20 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // Behind one that waits, and to somebody who reads no answer.
+    for (first, open) in [(waits, 10.0), ("", 0.0)] {
+        let before = allocated(&house).await;
+        let many = format!("{first}{}", SMALL.repeat(5_000));
+        let mut sent = Vec::new();
+        for _ in 0..10 {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            let mut stream = socket.connect(house.front_address.parse().unwrap()).await.unwrap();
+            // As much as is taken.
+            let mut rest = many.as_bytes();
+            while let Ok(Ok(n)) = timeout(std::time::Duration::from_millis(300), stream.write(rest)).await {
+                rest = &rest[n..];
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            sent.push(stream);
+        }
+        scrape_until(&house, |seen| seen.value("madang_front_open", &[("what", "poll")]) == open).await;
+        let grown = allocated(&house).await - before;
+        assert!(grown < 5.0, "{grown} MiB for {} connections", sent.len());
+        // Meanwhile others are served.
+        assert_eq!(house.get("/about").await.status, 200);
+    }
+}
