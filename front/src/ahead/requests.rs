@@ -181,7 +181,8 @@ impl Head {
     }
 }
 
-/// The size of a chunk. Nothing but an extension may follow: `A / HTTP/1.0` is a request to whoever saw no chunks coming.
+/// The size of a chunk. Nothing but an extension may follow, not even the blanks that actix takes: where less is understood,
+/// less can be understood otherwise.
 fn size(line: &[u8]) -> Option<u64> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, rest) = line.split_at(digits);
@@ -250,7 +251,7 @@ mod tests {
             "4\r\nabcd\n0\r\n\r\n",
             // Not the last chunk, for all its zeros.
             &format!("{}28\r\n{}\r\n0\r\n\r\n", "0".repeat(300), "x".repeat(40)),
-            // A request to whoever is spoken to in HTTP/1.0, which has no chunks.
+            // What begins like a size and would be a request to whoever sees no chunks.
             "FFFFFFF / HTTP/1.0\r\n\r\n",
             "FFFFFFF ;x HTTP/1.0\r\n\r\n",
             "GET / HTTP/1.1\r\n\r\n",
