@@ -1,7 +1,7 @@
 //! Requests that are sent ahead on a connection, before the answers to those before them (pipelining; RFC 9112, 9.3.2). actix
 //! takes apart all that lies in its buffer of 128 KiB, and a request of 20 bytes costs it 3 KiB: thousands of them on one
-//! connection cost some 20 MiB for as long as their sender wishes. Here no more pass than a few; the others stay with the
-//! sender.
+//! connection cost some 20 MiB for as long as their sender wishes. Here no more pass than a few, and one body, which is the
+//! last; the others stay with the sender.
 
 mod requests;
 
@@ -38,6 +38,8 @@ pub(crate) struct Paced<T> {
 #[derive(Default)]
 struct Pace {
     ahead: Cell<usize>,
+    /// Whether the last of them has a body, of which actix keeps what comes.
+    body: Cell<bool>,
     reader: RefCell<Option<Waker>>,
 }
 
@@ -74,14 +76,18 @@ impl<T> Paced<T> {
 
     /// How many more heads may be handed on.
     fn room(&self) -> usize {
-        if self.is_full { 0 } else { MOST.saturating_sub(self.pace.ahead.get()) }
+        let ahead = self.pace.ahead.get();
+        if self.is_full || (ahead > 0 && self.pace.body.get()) { 0 } else { MOST.saturating_sub(ahead) }
     }
 
     /// How many of these bytes may be handed on.
     fn pass(&mut self, bytes: &[u8]) -> usize {
-        let (taken, heads) = self.requests.take(bytes, self.room());
-        self.pace.ahead.set(self.pace.ahead.get() + heads);
-        taken
+        let taken = self.requests.take(bytes, self.room());
+        if taken.heads > 0 {
+            self.pace.ahead.set(self.pace.ahead.get() + taken.heads);
+            self.pace.body.set(taken.body);
+        }
+        taken.bytes
     }
 
     /// An answer was written, or waits. Whoever does not read answers gets no others.

@@ -5,12 +5,29 @@
 /// Bytes of a line that are looked at: enough for what says how long a body is, with some blanks.
 const SEEN: usize = 256;
 
+/// Chunks of a body that may be as small as can be; the others have [`CHUNK_BYTES`] on average. actix keeps each chunk for
+/// itself, and one of a byte costs it some forty.
+const SMALL_CHUNKS: u64 = 1_024;
+
+/// Bytes that a chunk has on average, beyond the first ones.
+const CHUNK_BYTES: u64 = 16;
+
 /// How far into a connection's requests it is.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     at: At,
     line: Line,
     head: Head,
+    chunks: Chunks,
+}
+
+/// What was taken of some bytes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) bytes: usize,
+    pub(super) heads: usize,
+    /// Whether the last one has a body.
+    pub(super) body: bool,
 }
 
 /// Where the next byte belongs to.
@@ -30,6 +47,13 @@ enum At {
     Trailer,
     /// Nobody knows.
     Lost,
+}
+
+/// The chunks of a body so far.
+#[derive(Debug, Default)]
+struct Chunks {
+    count: u64,
+    bytes: u64,
 }
 
 /// What the head that is being read says.
@@ -87,15 +111,15 @@ impl Requests {
         !matches!(self.at, At::Head | At::Lost)
     }
 
-    /// Takes these bytes up to where so many heads and the bodies that belong to them have ended: how many bytes, and how
-    /// many heads. A head without its body would be worse than none: actix answers "Connection: close" before it.
-    pub(super) fn take(&mut self, bytes: &[u8], most: usize) -> (usize, usize) {
-        let (mut taken, mut heads) = (0, 0);
-        while taken < bytes.len() && (heads < most || self.is_in_body()) && !self.is_lost() {
-            let rest = &bytes[taken..];
+    /// Takes these bytes up to where so many heads and the bodies that belong to them have ended, or the first body of a head
+    /// among them. A head without its body would be worse than none: actix answers "Connection: close" before it.
+    pub(super) fn take(&mut self, bytes: &[u8], most: usize) -> Taken {
+        let mut taken = Taken::default();
+        while taken.bytes < bytes.len() && (self.is_in_body() || taken.heads < most && !taken.body) && !self.is_lost() {
+            let rest = &bytes[taken.bytes..];
             if let At::Body(left) | At::Chunk(left) = self.at {
                 let now = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                taken += now;
+                taken.bytes += now;
                 let left = left - now as u64;
                 self.at = match self.at {
                     At::Body(_) if left == 0 => At::Head,
@@ -107,13 +131,15 @@ impl Requests {
             }
             let end = memchr::memchr(b'\n', rest);
             self.line.push(&rest[..end.unwrap_or(rest.len())]);
-            taken += end.map_or(rest.len(), |end| end + 1);
+            taken.bytes += end.map_or(rest.len(), |end| end + 1);
             if end.is_some() {
                 let line = std::mem::take(&mut self.line);
-                heads += usize::from(self.end_line(&line));
+                let is_head = self.end_line(&line);
+                taken.heads += usize::from(is_head);
+                taken.body |= is_head && self.is_in_body();
             }
         }
-        (taken, heads)
+        taken
     }
 
     /// A line is over; whether a head is.
@@ -130,6 +156,7 @@ impl Requests {
             }
             At::Head if self.head.begun => {
                 let head = std::mem::take(&mut self.head);
+                self.chunks = Chunks::default();
                 self.at = match head.length {
                     _ if head.unclear => At::Lost,
                     _ if head.chunked => At::Size,
@@ -146,7 +173,8 @@ impl Requests {
                 self.at = match size(text) {
                     None => At::Lost,
                     Some(0) => At::Trailer,
-                    Some(size) => At::Chunk(size),
+                    Some(size) if self.chunks.take(size) => At::Chunk(size),
+                    Some(_) => At::Lost,
                 }
             }
             At::Behind => self.at = if text.is_empty() { At::Size } else { At::Lost },
@@ -154,6 +182,15 @@ impl Requests {
             At::Head | At::Trailer | At::Body(_) | At::Chunk(_) | At::Lost => {}
         }
         false
+    }
+}
+
+impl Chunks {
+    /// Another one of this size; whether there may be so many of them.
+    fn take(&mut self, size: u64) -> bool {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(size);
+        self.count <= SMALL_CHUNKS + self.bytes / CHUNK_BYTES
     }
 }
 
@@ -205,9 +242,12 @@ mod tests {
             let mut requests = Requests::default();
             let mut heads = 0;
             for piece in bytes.as_bytes().chunks(piece) {
-                let (taken, found) = requests.take(piece, usize::MAX);
-                assert!(taken == piece.len() || requests.at == At::Lost);
-                heads += found;
+                let mut rest = piece;
+                while !rest.is_empty() && !requests.is_lost() {
+                    let taken = requests.take(rest, usize::MAX);
+                    rest = &rest[taken.bytes..];
+                    heads += taken.heads;
+                }
             }
             heads
         };
@@ -269,26 +309,45 @@ mod tests {
     }
 
     #[test]
-    fn a_body_goes_with_its_head() {
+    fn a_body_goes_with_its_head_and_is_the_last() {
         let post = "POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n1234";
         let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n";
         for request in [post, chunked] {
-            let bytes = request.repeat(3);
-            assert_eq!(Requests::default().take(bytes.as_bytes(), 2), (2 * request.len(), 2));
+            let bytes = format!("{GET}{GET}{request}{GET}");
+            let whole = Taken { bytes: 2 * GET.len() + request.len(), heads: 3, body: true };
+            assert_eq!(Requests::default().take(bytes.as_bytes(), 9), whole);
             let mut requests = Requests::default();
-            let (taken, _) = requests.take(&bytes.as_bytes()[..request.len() - 3], 1);
-            assert!(taken == request.len() - 3 && requests.is_in_body());
-            assert_eq!(requests.take(&bytes.as_bytes()[taken..], 0), (3, 0));
+            let head = requests.take(&request.as_bytes()[..request.len() - 3], 1);
+            assert!(head.body && head.bytes == request.len() - 3 && requests.is_in_body());
+            let rest = &format!("{request}{GET}").into_bytes()[head.bytes..];
+            assert_eq!(requests.take(rest, 0), Taken { bytes: 3, heads: 0, body: false });
             assert!(!requests.is_in_body());
         }
+    }
+
+    #[test]
+    fn thousands_of_small_chunks_end_what_is_known() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let body = |count: usize, chunk: &str| format!("{}0\r\n\r\n", chunk.repeat(count));
+        let ends = |body: &str| {
+            let mut requests = Requests::default();
+            let bytes = format!("{head}{body}");
+            requests.take(bytes.as_bytes(), 1).bytes == bytes.len() && !requests.is_lost() && !requests.is_in_body()
+        };
+        // Each sixteenth byte pays for a chunk more.
+        assert!(ends(&body(1_092, "1\r\na\r\n")) && !ends(&body(1_093, "1\r\na\r\n")));
+        assert!(ends(&body(20_000, "10\r\n0123456789abcdef\r\n")));
+        let one = body(1_000, "1\r\na\r\n");
+        assert_eq!(heads(&format!("{head}{one}").repeat(2)), 2);
     }
 
     #[test]
     fn no_more_is_taken_than_wanted() {
         let mut requests = Requests::default();
         let bytes = GET.repeat(5);
-        assert_eq!(requests.take(bytes.as_bytes(), 2), (2 * GET.len(), 2));
-        assert_eq!(requests.take(&bytes.as_bytes()[2 * GET.len()..], 9), (3 * GET.len(), 3));
+        let gets = |heads| Taken { bytes: heads * GET.len(), heads, body: false };
+        assert_eq!(requests.take(bytes.as_bytes(), 2), gets(2));
+        assert_eq!(requests.take(&bytes.as_bytes()[2 * GET.len()..], 9), gets(3));
     }
 
     proptest::proptest! {

@@ -127,7 +127,8 @@ pub(super) async fn body(payload: Payload, most: usize) -> Result<Bytes, Problem
     match timeout(BODY_TIME, payload.to_bytes_limited(most)).await {
         Ok(Ok(Ok(bytes))) => Ok(bytes),
         Ok(Ok(Err(error))) => {
-            Err(ErrorBody::new(ErrorCode::BadJson, format!("the body could not be read: {error}")).into())
+            let error = ErrorBody::new(ErrorCode::BadJson, format!("the body could not be read: {error}"));
+            Err(error.hint("send it whole, with a Content-Length or in larger chunks").into())
         }
         Ok(Err(_)) => {
             let error = ErrorBody::new(ErrorCode::TooBig, format!("the body has more than {most} bytes"));

@@ -111,34 +111,69 @@ async fn allocated(house: &House) -> f64 {
     scrape(house).await.value("madang_front_allocated_bytes", &[]) / 1024.0 / 1024.0
 }
 
+/// Ten connections whose owners read nothing and send as much of this as is taken.
+async fn crowd(house: &House, many: &str) -> Vec<TcpStream> {
+    let mut crowd = Vec::new();
+    for _ in 0..10 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(house.front_address.parse().unwrap()).await.unwrap();
+        let mut rest = many.as_bytes();
+        while let Ok(Ok(n)) = timeout(std::time::Duration::from_millis(300), stream.write(rest)).await {
+            rest = &rest[n..];
+            if rest.is_empty() {
+                break;
+            }
+        }
+        crowd.push(stream);
+    }
+    crowd
+}
+
+/// A poll of a room with one message, which is not answered soon.
+const WAITS: &str = "GET /api/rooms/dev/messages?after=1&wait=20 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
 #[tokio::test]
 async fn thousands_of_requests_sent_ahead_cost_little() {
     let house = House::with(&[], &OPS);
     house.say("dev", "x").await;
-    let waits = "GET /api/rooms/dev/messages?after=1&wait=20 HTTP/1.1\r\nHost: localhost\r\n\r\n";
     // Behind one that waits, and to somebody who reads no answer.
-    for (first, open) in [(waits, 10.0), ("", 0.0)] {
+    for (first, open) in [(WAITS, 10.0), ("", 0.0)] {
         let before = allocated(&house).await;
-        let many = format!("{first}{}", SMALL.repeat(5_000));
-        let mut sent = Vec::new();
-        for _ in 0..10 {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.set_recv_buffer_size(4096).unwrap();
-            let mut stream = socket.connect(house.front_address.parse().unwrap()).await.unwrap();
-            // As much as is taken.
-            let mut rest = many.as_bytes();
-            while let Ok(Ok(n)) = timeout(std::time::Duration::from_millis(300), stream.write(rest)).await {
-                rest = &rest[n..];
-                if rest.is_empty() {
-                    break;
-                }
-            }
-            sent.push(stream);
-        }
+        let sent = crowd(&house, &format!("{first}{}", SMALL.repeat(5_000))).await;
         scrape_until(&house, |seen| seen.value("madang_front_open", &[("what", "poll")]) == open).await;
         let grown = allocated(&house).await - before;
         assert!(grown < 5.0, "{grown} MiB for {} connections", sent.len());
         // Meanwhile others are served.
         assert_eq!(house.get("/about").await.status, 200);
     }
+}
+
+/// Something to say in so many chunks of a byte.
+fn in_bytes(chunks: usize) -> String {
+    let head = "POST /api/rooms/dev/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    format!("{head}{}0\r\n\r\n", "1\r\na\r\n".repeat(chunks))
+}
+
+#[tokio::test]
+async fn bodies_sent_ahead_in_chunks_of_a_byte_cost_little() {
+    for chunks in [1_000, 20_000] {
+        let house = House::with(&[], &OPS);
+        house.say("dev", "x").await;
+        let before = allocated(&house).await;
+        let sent = crowd(&house, &format!("{WAITS}{}", in_bytes(chunks).repeat(15))).await;
+        scrape_until(&house, |seen| seen.value("madang_front_open", &[("what", "poll")]) == 10.0).await;
+        let grown = allocated(&house).await - before;
+        assert!(grown < 2.5, "{grown} MiB for {} connections", sent.len());
+    }
+}
+
+#[tokio::test]
+async fn a_body_in_thousands_of_chunks_of_a_byte_is_refused() {
+    let house = House::open();
+    let answers = told(&house, &in_bytes(1_000).repeat(3)).await;
+    assert!(answers.len() == 3 && answers.iter().all(|answer| answer.starts_with("201")), "{answers:?}");
+    let answers = told(&house, &format!("{}{}", in_bytes(3_000), in_bytes(1))).await;
+    assert!(answers.len() == 1 && answers[0].starts_with("400"), "{answers:?}");
+    assert!(answers[0].contains("in larger chunks"), "{answers:?}");
 }
