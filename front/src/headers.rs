@@ -70,9 +70,11 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if let Some(ahead) = request.request().conn_data::<Ahead>() {
+    let ahead = request.request().conn_data::<Ahead>().cloned();
+    if let Some(ahead) = &ahead {
         ahead.answered();
     }
+    let in_chunks = request.headers().contains_key(header::TRANSFER_ENCODING);
     detach(request.headers_mut());
     let is_old = request.version() < Version::HTTP_11;
     if is_old {
@@ -111,6 +113,12 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     }
     // What follows this answer is no page.
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if let Some(ahead) = ahead.filter(|_| in_chunks) {
+            ahead.is_over();
+            // What came of a body that is not read any more fills actix's buffer, and it looks there again only now: else
+            // the connection is never read again, nor closed.
+            tokio::task::yield_now().await;
+        }
         let is_page =
             response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let framing = response.response().extensions().get::<Framing>().copied().unwrap_or(Framing::Apart);

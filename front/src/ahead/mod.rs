@@ -1,7 +1,9 @@
 //! Requests that are sent ahead on a connection, before the answers to those before them (pipelining; RFC 9112, 9.3.2). actix
 //! takes apart all that lies in its buffer of 128 KiB, and a request of 20 bytes costs it 3 KiB: thousands of them on one
-//! connection cost some 20 MiB for as long as their sender wishes. Here no more pass than a few, and one body, which is the
-//! last; the others stay with the sender.
+//! connection cost some 20 MiB for as long as their sender wishes. Here no more pass than a few, and one that is large or has a
+//! body, which is the last; the others stay with the sender.
+//!
+//! A body that nobody reads is waited for here as well: actix waits for the end of one in chunks without a clock.
 
 mod requests;
 
@@ -11,17 +13,27 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use actix_web::dev::Extensions;
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
 
 use requests::Requests;
 
 /// Requests that may be sent ahead. Browsers send none; what does sends some. actix leaves what comes when 16 are waiting, and
 /// a body that is left makes it close.
 const MOST: usize = 15;
+
+/// Time in which the rest of a body comes that nobody reads, its request being answered: as much as a head has.
+const REST: Duration = Duration::from_secs(5);
+
+/// Bytes that are read of a connection that may hand on none, to see its end.
+const GLANCE: usize = 1024;
 
 /// A connection that hands on few requests ahead.
 pub(crate) struct Paced<T> {
@@ -32,14 +44,18 @@ pub(crate) struct Paced<T> {
     held: BytesMut,
     /// Whether an answer waits for its reader.
     is_full: bool,
+    /// While a body comes that nobody reads.
+    rest: Option<Pin<Box<Sleep>>>,
 }
 
 /// How many requests of a connection are ahead.
 #[derive(Default)]
 struct Pace {
     ahead: Cell<usize>,
-    /// Whether the last of them has a body, of which actix keeps what comes.
-    body: Cell<bool>,
+    /// Whether the last of them is large, or has a body, of which actix keeps what comes.
+    large: Cell<bool>,
+    /// Whether the last one has its answer, and nobody reads its body any more.
+    unread: Cell<bool>,
     reader: RefCell<Option<Waker>>,
 }
 
@@ -51,6 +67,13 @@ impl Ahead {
     /// One of them is being answered.
     pub(crate) fn answered(&self) {
         self.0.ahead.set(self.0.ahead.get().saturating_sub(1));
+        self.0.wake();
+    }
+
+    /// Its answer is there. What has not come of its body is of no use.
+    pub(crate) fn is_over(&self) {
+        // A body that comes is that of the last one.
+        self.0.unread.set(self.0.ahead.get() == 0);
         self.0.wake();
     }
 }
@@ -66,7 +89,7 @@ impl Pace {
 impl<T> Paced<T> {
     pub(crate) fn new(io: T) -> Self {
         let (pace, requests) = (Rc::default(), Requests::default());
-        Self { io, pace, requests, held: BytesMut::new(), is_full: false }
+        Self { io, pace, requests, held: BytesMut::new(), is_full: false, rest: None }
     }
 
     /// Gives its requests what they need to say that they are answered.
@@ -77,7 +100,7 @@ impl<T> Paced<T> {
     /// How many more heads may be handed on.
     fn room(&self) -> usize {
         let ahead = self.pace.ahead.get();
-        if self.is_full || (ahead > 0 && self.pace.body.get()) { 0 } else { MOST.saturating_sub(ahead) }
+        if self.is_full || (ahead > 0 && self.pace.large.get()) { 0 } else { MOST.saturating_sub(ahead) }
     }
 
     /// How many of these bytes may be handed on.
@@ -85,9 +108,20 @@ impl<T> Paced<T> {
         let taken = self.requests.take(bytes, self.room());
         if taken.heads > 0 {
             self.pace.ahead.set(self.pace.ahead.get() + taken.heads);
-            self.pace.body.set(taken.body);
+            self.pace.large.set(taken.large);
+            self.pace.unread.set(false);
         }
         taken.bytes
+    }
+
+    /// Whether the rest of a body that nobody reads was waited for long enough.
+    fn gives_up(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.pace.unread.get() || !self.requests.is_in_body() {
+            self.rest = None;
+            return false;
+        }
+        let rest = self.rest.get_or_insert_with(|| Box::pin(sleep(REST)));
+        rest.as_mut().poll(context).is_ready()
     }
 
     /// An answer was written, or waits. Whoever does not read answers gets no others.
@@ -108,10 +142,32 @@ impl<T> Paced<T> {
     }
 }
 
+impl<T: AsyncRead + Unpin> Paced<T> {
+    /// Looks whether the connection has ended, while nothing of it may be handed on.
+    fn glance(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut bytes = [0; GLANCE];
+        let mut seen = ReadBuf::new(&mut bytes);
+        if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(context, &mut seen) {
+            read?;
+            if seen.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.held.extend_from_slice(seen.filled());
+        }
+        self.passed(0, context)
+    }
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Paced<T> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.held.is_empty() && (this.room() > 0 || this.requests.is_in_body()) && !this.requests.is_lost() {
+        if this.gives_up(context) {
+            return Poll::Ready(Ok(()));
+        }
+        if this.held.is_empty() && !this.requests.is_lost() {
+            if this.room() == 0 && !this.requests.is_in_body() {
+                return this.glance(context);
+            }
             let before = buffer.filled().len();
             ready!(Pin::new(&mut this.io).poll_read(context, buffer))?;
             let read = &buffer.filled()[before..];

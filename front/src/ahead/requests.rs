@@ -12,6 +12,12 @@ const SMALL_CHUNKS: u64 = 1_024;
 /// Bytes that a chunk has on average, beyond the first ones.
 const CHUNK_BYTES: u64 = 16;
 
+/// Bytes of the line with a chunk's size. What else may stand there is kept as long as the chunk is.
+const SIZE_LINE: usize = 32;
+
+/// Bytes of a head, and of blank lines before it, beyond which it is as much as a body: each is kept whole.
+const SMALL_HEAD: usize = 4 * 1024;
+
 /// How far into a connection's requests it is.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
@@ -26,8 +32,8 @@ pub(super) struct Requests {
 pub(super) struct Taken {
     pub(super) bytes: usize,
     pub(super) heads: usize,
-    /// Whether the last one has a body.
-    pub(super) body: bool,
+    /// Whether the last one is large: it has a body, or is one.
+    pub(super) large: bool,
 }
 
 /// Where the next byte belongs to.
@@ -59,6 +65,7 @@ struct Chunks {
 /// What the head that is being read says.
 #[derive(Debug, Default)]
 struct Head {
+    bytes: usize,
     /// Blank lines may stand before it.
     begun: bool,
     length: u64,
@@ -111,11 +118,12 @@ impl Requests {
         !matches!(self.at, At::Head | At::Lost)
     }
 
-    /// Takes these bytes up to where so many heads and the bodies that belong to them have ended, or the first body of a head
-    /// among them. A head without its body would be worse than none: actix answers "Connection: close" before it.
+    /// Takes these bytes up to where so many heads and the bodies that belong to them have ended, or up to the first large
+    /// one of them. A head without its body would be worse than none: actix answers "Connection: close" before it.
     pub(super) fn take(&mut self, bytes: &[u8], most: usize) -> Taken {
         let mut taken = Taken::default();
-        while taken.bytes < bytes.len() && (self.is_in_body() || taken.heads < most && !taken.body) && !self.is_lost() {
+        while taken.bytes < bytes.len() && (self.is_in_body() || taken.heads < most && !taken.large) && !self.is_lost()
+        {
             let rest = &bytes[taken.bytes..];
             if let At::Body(left) | At::Chunk(left) = self.at {
                 let now = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
@@ -131,12 +139,17 @@ impl Requests {
             }
             let end = memchr::memchr(b'\n', rest);
             self.line.push(&rest[..end.unwrap_or(rest.len())]);
-            taken.bytes += end.map_or(rest.len(), |end| end + 1);
+            let now = end.map_or(rest.len(), |end| end + 1);
+            taken.bytes += now;
+            if self.at == At::Head {
+                self.head.bytes += now;
+            }
+            let is_large = self.head.bytes > SMALL_HEAD;
             if end.is_some() {
                 let line = std::mem::take(&mut self.line);
                 let is_head = self.end_line(&line);
                 taken.heads += usize::from(is_head);
-                taken.body |= is_head && self.is_in_body();
+                taken.large |= is_head && (is_large || self.is_in_body());
             }
         }
         taken
@@ -169,6 +182,7 @@ impl Requests {
             }
             // Around chunks a line ends with both: to actix one of them alone is a part of it.
             At::Size | At::Behind | At::Trailer if line.last != b'\r' => self.at = At::Lost,
+            At::Size if line.length > SIZE_LINE => self.at = At::Lost,
             At::Size => {
                 self.at = match size(text) {
                     None => At::Lost,
@@ -314,14 +328,25 @@ mod tests {
         let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n";
         for request in [post, chunked] {
             let bytes = format!("{GET}{GET}{request}{GET}");
-            let whole = Taken { bytes: 2 * GET.len() + request.len(), heads: 3, body: true };
+            let whole = Taken { bytes: 2 * GET.len() + request.len(), heads: 3, large: true };
             assert_eq!(Requests::default().take(bytes.as_bytes(), 9), whole);
             let mut requests = Requests::default();
             let head = requests.take(&request.as_bytes()[..request.len() - 3], 1);
-            assert!(head.body && head.bytes == request.len() - 3 && requests.is_in_body());
+            assert!(head.large && head.bytes == request.len() - 3 && requests.is_in_body());
             let rest = &format!("{request}{GET}").into_bytes()[head.bytes..];
-            assert_eq!(requests.take(rest, 0), Taken { bytes: 3, heads: 0, body: false });
+            assert_eq!(requests.take(rest, 0), Taken { bytes: 3, heads: 0, large: false });
             assert!(!requests.is_in_body());
+        }
+    }
+
+    #[test]
+    fn a_large_head_is_the_last() {
+        let wide = format!("GET / HTTP/1.1\r\nCookie: {}\r\n\r\n", "x".repeat(5_000));
+        let blank = format!("{}{GET}", "\r\n".repeat(3_000));
+        for large in [wide, blank] {
+            let bytes = format!("{GET}{large}{GET}");
+            let taken = Taken { bytes: GET.len() + large.len(), heads: 2, large: true };
+            assert_eq!(Requests::default().take(bytes.as_bytes(), 9), taken);
         }
     }
 
@@ -337,6 +362,8 @@ mod tests {
         // Each sixteenth byte pays for a chunk more.
         assert!(ends(&body(1_092, "1\r\na\r\n")) && !ends(&body(1_093, "1\r\na\r\n")));
         assert!(ends(&body(20_000, "10\r\n0123456789abcdef\r\n")));
+        // What stands beside a size is kept too.
+        assert!(ends(&body(9, "1;abcdefgh\r\na\r\n")) && !ends(&body(1, &format!("1;{}\r\na\r\n", "x".repeat(40)))));
         let one = body(1_000, "1\r\na\r\n");
         assert_eq!(heads(&format!("{head}{one}").repeat(2)), 2);
     }
@@ -345,7 +372,7 @@ mod tests {
     fn no_more_is_taken_than_wanted() {
         let mut requests = Requests::default();
         let bytes = GET.repeat(5);
-        let gets = |heads| Taken { bytes: heads * GET.len(), heads, body: false };
+        let gets = |heads| Taken { bytes: heads * GET.len(), heads, large: false };
         assert_eq!(requests.take(bytes.as_bytes(), 2), gets(2));
         assert_eq!(requests.take(&bytes.as_bytes()[2 * GET.len()..], 9), gets(3));
     }

@@ -128,7 +128,7 @@ pub(super) async fn body(payload: Payload, most: usize) -> Result<Bytes, Problem
         Ok(Ok(Ok(bytes))) => Ok(bytes),
         Ok(Ok(Err(error))) => {
             let error = ErrorBody::new(ErrorCode::BadJson, format!("the body could not be read: {error}"));
-            Err(error.hint("send it whole, with a Content-Length or in larger chunks").into())
+            Err(error.hint("send all of it, with a Content-Length or in chunks of 16 bytes and more").into())
         }
         Ok(Err(_)) => {
             let error = ErrorBody::new(ErrorCode::TooBig, format!("the body has more than {most} bytes"));
