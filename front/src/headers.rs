@@ -87,20 +87,27 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     });
     let back = known.as_ref().map(|(back, _)| back.clone());
     let counted = counted(&request);
-    let mut response = match known {
+    let response = match known {
         Some((back, visitor)) => {
             request.extensions_mut().insert(back);
             request.extensions_mut().insert(visitor);
-            next.call(request).await?.map_into_left_body()
+            next.call(request).await.map(ServiceResponse::map_into_left_body)
         }
         None => {
             let refusal = HttpResponse::BadRequest()
                 .content_type("text/plain; charset=utf-8")
                 .insert_header((header::CACHE_CONTROL, "no-store"))
                 .body("The Host header must be one host name or address, with an optional port.\n");
-            request.into_response(refusal).map_into_right_body()
+            Ok(request.into_response(refusal).map_into_right_body())
         }
     };
+    if let Some(ahead) = ahead.filter(|_| in_chunks) {
+        ahead.is_over();
+        // What came of a body that is not read any more fills actix's buffer, and it looks there again only now: else the
+        // connection is never read again, nor closed.
+        tokio::task::yield_now().await;
+    }
+    let mut response = response?;
     if is_old {
         // Where an answer has no length, its end is the connection's.
         response.response_mut().head_mut().no_chunking(true);
@@ -113,12 +120,6 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
     }
     // What follows this answer is no page.
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        if let Some(ahead) = ahead.filter(|_| in_chunks) {
-            ahead.is_over();
-            // What came of a body that is not read any more fills actix's buffer, and it looks there again only now: else
-            // the connection is never read again, nor closed.
-            tokio::task::yield_now().await;
-        }
         let is_page =
             response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
         let framing = response.response().extensions().get::<Framing>().copied().unwrap_or(Framing::Apart);

@@ -3,7 +3,8 @@
 //! connection cost some 20 MiB for as long as their sender wishes. Here no more pass than a few, and one that is large or has a
 //! body, which is the last; the others stay with the sender.
 //!
-//! A body that nobody reads is waited for here as well: actix waits for the end of one in chunks without a clock.
+//! What is begun and not ended has a clock here, where actix has none: the rest of a body that nobody reads, and every head but
+//! a connection's first.
 
 mod requests;
 
@@ -29,10 +30,10 @@ use requests::Requests;
 /// a body that is left makes it close.
 const MOST: usize = 15;
 
-/// Time in which the rest of a body comes that nobody reads, its request being answered: as much as a head has.
+/// Time for the rest of a head, as actix gives to the first, and of a body that nobody reads, its request being answered.
 const REST: Duration = Duration::from_secs(5);
 
-/// Bytes that are read of a connection that may hand on none, to see its end.
+/// Bytes that are read of a connection that may hand on none, to see whether it is broken.
 const GLANCE: usize = 1024;
 
 /// A connection that hands on few requests ahead.
@@ -44,7 +45,7 @@ pub(crate) struct Paced<T> {
     held: BytesMut,
     /// Whether an answer waits for its reader.
     is_full: bool,
-    /// While a body comes that nobody reads.
+    /// While something comes that has to end soon.
     rest: Option<Pin<Box<Sleep>>>,
 }
 
@@ -110,13 +111,16 @@ impl<T> Paced<T> {
             self.pace.ahead.set(self.pace.ahead.get() + taken.heads);
             self.pace.large.set(taken.large);
             self.pace.unread.set(false);
+            self.rest = None;
         }
         taken.bytes
     }
 
-    /// Whether the rest of a body that nobody reads was waited for long enough.
+    /// Whether the rest of something was waited for long enough.
     fn gives_up(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.pace.unread.get() || !self.requests.is_in_body() {
+        let is_unread = self.pace.unread.get() && self.requests.is_in_body();
+        let is_late = self.pace.ahead.get() == 0 && self.requests.is_in_later_head();
+        if !is_unread && !is_late {
             self.rest = None;
             return false;
         }
@@ -143,15 +147,13 @@ impl<T> Paced<T> {
 }
 
 impl<T: AsyncRead + Unpin> Paced<T> {
-    /// Looks whether the connection has ended, while nothing of it may be handed on.
+    /// Looks whether the connection is broken, while nothing of it may be handed on.
     fn glance(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut bytes = [0; GLANCE];
         let mut seen = ReadBuf::new(&mut bytes);
         if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(context, &mut seen) {
             read?;
-            if seen.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
+            // The end is told when all before it is on its way: actix would break off a body that it has not looked at.
             self.held.extend_from_slice(seen.filled());
         }
         self.passed(0, context)

@@ -25,6 +25,8 @@ pub(super) struct Requests {
     line: Line,
     head: Head,
     chunks: Chunks,
+    /// Whether a head has ended.
+    begun: bool,
 }
 
 /// What was taken of some bytes.
@@ -118,6 +120,11 @@ impl Requests {
         !matches!(self.at, At::Head | At::Lost)
     }
 
+    /// Whether a head is begun, or blank lines before one, and it is not the first.
+    pub(super) fn is_in_later_head(&self) -> bool {
+        self.begun && self.at == At::Head && self.head.bytes > 0
+    }
+
     /// Takes these bytes up to where so many heads and the bodies that belong to them have ended, or up to the first large
     /// one of them. A head without its body would be worse than none: actix answers "Connection: close" before it.
     pub(super) fn take(&mut self, bytes: &[u8], most: usize) -> Taken {
@@ -170,6 +177,7 @@ impl Requests {
             At::Head if self.head.begun => {
                 let head = std::mem::take(&mut self.head);
                 self.chunks = Chunks::default();
+                self.begun = true;
                 self.at = match head.length {
                     _ if head.unclear => At::Lost,
                     _ if head.chunked => At::Size,

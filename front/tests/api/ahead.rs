@@ -195,14 +195,34 @@ async fn ends(before: usize, open: impl Fn() -> usize) {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_body_that_nobody_reads_is_not_waited_for_without_end() {
+async fn what_is_begun_is_not_waited_for_without_end() {
     let house = House::open();
-    let mut stream = TcpStream::connect(&house.front_address).await.unwrap();
-    let sent = "GET /about HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel";
-    stream.write_all(sent.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    timeout(DEADLINE, stream.read_to_end(&mut answer)).await.expect("it ends").unwrap();
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    let page = "GET /about HTTP/1.1\r\nHost: localhost\r\n";
+    for sent in [
+        // A body that nobody reads, and heads and blank lines behind an answer.
+        format!("{page}Transfer-Encoding: chunked\r\n\r\n5\r\nhel"),
+        format!("{page}\r\nG"),
+        format!("{page}\r\n\r\n"),
+        format!("{page}\r\n{page}"),
+    ] {
+        let mut stream = TcpStream::connect(&house.front_address).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        timeout(DEADLINE, stream.read_to_end(&mut answer)).await.expect("it ends").unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{sent:?}: {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[tokio::test]
+async fn a_body_sent_ahead_is_read_although_its_sender_says_no_more() {
+    let house = House::open();
+    house.say("dev", "x").await;
+    let waits = WAITS.replace("wait=20", "wait=1");
+    let text = "x".repeat(50_000);
+    let post =
+        format!("POST /api/rooms/dev/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", text.len());
+    let answers = told(&house, &format!("{waits}{post}{text}")).await;
+    assert!(answers.len() == 2 && !answers[1].contains("could not be read"), "{answers:?}");
 }
 
 #[tokio::test]
